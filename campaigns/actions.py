@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import StoreId
@@ -58,7 +59,10 @@ def pause_sending_campaign_and_hold_batches_or_raise(campaign: Campaign, *, by: 
     """
     with transaction.atomic():
         _change_and_refresh_status_or_raise_value_error(
-            campaign, [CampaignStatus.SENDING], CampaignStatus.PAUSED, "is not sending"
+            campaign,
+            [CampaignStatus.SENDING],
+            CampaignStatus.PAUSED,
+            gettext("campaign %(number)s is not sending: it is %(status)s"),
         )
         audit.write_entry("pause", campaign, by=by)
         batch_queue.hold_pending_batches_until_released(
@@ -74,7 +78,10 @@ def resume_paused_campaign_and_release_batches_or_raise(campaign: Campaign, *, b
     """
     with transaction.atomic():
         _change_and_refresh_status_or_raise_value_error(
-            campaign, [CampaignStatus.PAUSED], CampaignStatus.SENDING, "is not paused"
+            campaign,
+            [CampaignStatus.PAUSED],
+            CampaignStatus.SENDING,
+            gettext("campaign %(number)s is not paused: it is %(status)s"),
         )
         audit.write_entry("resume", campaign, by=by)
         batch_queue.release_pending_batches_and_enqueue_jobs(
@@ -95,7 +102,7 @@ def cancel_campaign_and_enqueue_cancelling_of_batches(campaign: Campaign, *, by:
             campaign,
             [*STARTABLE_STATUSES, *RUNNING_STATUSES],
             CampaignStatus.CANCELLED,
-            "has ended already",
+            gettext("campaign %(number)s has ended already: it is %(status)s"),
             finished_at=database_now(),
         )
         audit.write_entry("cancel", campaign, by=by)
@@ -140,7 +147,7 @@ def duplicate_as_draft_or_raise_not_permitted(campaign: Campaign, *, by: Any) ->
     copy = Campaign(
         owner_id=campaign.owner_id,
         created_by_id=getattr(by, "pk", campaign.created_by_id),
-        name=f"{campaign.name[:190]} (copy)",
+        name=gettext("%(name)s (copy)") % {"name": campaign.name[:190]},
         message_text=campaign.message_text,
         template_id=campaign.template_id,
         offer_url=campaign.offer_url,
@@ -165,7 +172,7 @@ def build_unsaved_copy_to_contacts_not_reached(campaign: Campaign) -> Campaign:
     return Campaign(
         owner=campaign.owner,
         created_by_id=campaign.created_by_id,
-        name=f"{campaign.name[:185]} (not reached)",
+        name=gettext("%(name)s (not reached)") % {"name": campaign.name[:185]},
         message_text=campaign.message_text,
         template_id=campaign.template_id,
         offer_url=campaign.offer_url,
@@ -188,15 +195,17 @@ def get_or_create_draft_to_not_reached_or_raise(campaign: Campaign, *, by: Any) 
     # Of two presses at one moment the second waits here, and finds the draft of the first.
     statuses = Campaign.objects.select_for_update().values_list("status", flat=True)
     if statuses.get(pk=campaign.pk) not in FINAL_CAMPAIGN_STATUSES:
-        raise ValueError(f"campaign {campaign.pk} has not ended")
+        raise ValueError(gettext("campaign %(number)s has not ended") % {"number": campaign.pk})
     drafts = Campaign.objects.filter(not_reached_by=campaign, status__in=STARTABLE_STATUSES)
     if existing := drafts.order_by("pk").first():
         return existing
     draft = build_unsaved_copy_to_contacts_not_reached(campaign)
     if not campaign_audience_with_consent_and_age(draft).exists():
         raise ValueError(
-            "there is nobody whom it did not reach and who may be messaged; unknown messages count"
-            " once their reservation has expired"
+            gettext(
+                "there is nobody whom it did not reach and who may be messaged; unknown messages"
+                " count once their reservation has expired"
+            )
         )
     draft.created_by_id = getattr(by, "pk", campaign.created_by_id)
     draft.save()
@@ -233,9 +242,13 @@ def resend_unknown_or_raise_blocked_when_credits_run_out(campaign: Campaign, *, 
             unknown_messages.requeue_unknown_not_sent_otherwise_or_raise, campaign, by
         )
     except InsufficientCredits as error:
-        raise SendingBlocked(f"not all messages are sent again: {error}") from None
+        raise SendingBlocked(
+            gettext("not all messages are sent again: %(error)s") % {"error": error}
+        ) from None
     if not count:
-        raise ValueError("all of them have got a message of a campaign to those not reached")
+        raise ValueError(
+            gettext("all of them have got a message of a campaign to those not reached")
+        )
     return count
 
 
@@ -285,10 +298,15 @@ def _change_and_refresh_status_or_raise_value_error(
     problem_text: str,
     **changes: Any,
 ) -> None:
-    """Change the status of a campaign, and other columns, if its status is an allowed one."""
+    """Change the status of a campaign, and other columns, if its status is an allowed one.
+
+    `problem_text` has placeholders for the campaign's `number` and `status`.
+    """
     changed = Campaign.objects.filter(pk=campaign.pk, status__in=allowed_statuses).update(
         status=status, **changes
     )
     campaign.refresh_from_db()
     if not changed:
-        raise ValueError(f"campaign {campaign.pk} {problem_text}: it is {campaign.status}")
+        raise ValueError(
+            problem_text % {"number": campaign.pk, "status": campaign.get_status_display()}
+        )

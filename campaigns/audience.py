@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 from astronote.common.counts import format_count
 from astronote.models import User
@@ -25,8 +25,6 @@ AGE_RANGES: dict[AgeGroup, tuple[int, int | None]] = {
     AgeGroup.AGE_25_39: (25, 40),
     AgeGroup.AGE_40_PLUS: (40, None),
 }
-
-NOBODY = "nobody in the audience may be messaged"
 
 
 def local_today(store: User) -> date:
@@ -141,13 +139,16 @@ def audience_choice_problem_or_empty(campaign: Campaign) -> str:
         return ""
     has_filters = bool(campaign.filter_gender or campaign.filter_age_group)
     if campaign.list_id and has_filters:
-        return "choose a list or filters, not both"
+        return gettext("choose a list or filters, not both")
     has_parts = bool(campaign.list_id) or any(not choice.is_excluded for choice in choices)
     ways = [campaign.to_everybody, has_filters, has_parts]
     if sum(ways) > 1:
-        return "choose everybody, or lists and segments, or a gender or an age"
+        return gettext("choose everybody, or lists and segments, or a gender or an age")
     if not any(ways):
-        return f"{NOBODY}: choose a list, or a gender or an age, or segments, or everybody"
+        return gettext(
+            "nobody in the audience may be messaged: choose a list, or a gender or an age, or"
+            " segments, or everybody"
+        )
     return ""
 
 
@@ -163,36 +164,61 @@ def explain_why_audience_is_empty(campaign: Campaign) -> str:
     else:
         contacts = contacts_chosen_regardless_of_consent(campaign)
         if not contacts.exists():
-            return f"{NOBODY}: {_explain_empty_choice_without_filters(campaign)}"
+            return _explain_empty_choice_without_filters(campaign)
     consenting = contacts.filter(consenting_unrestricted_contacts_q(campaign.message_type))
     count = consenting.count()
     if not count:
         matching = contacts.count()
-        without_consent = ngettext(
-            "%(count)s contact matches, and none has consent to this type",
-            "%(count)s contacts match, and none has consent to this type",
+        return ngettext(
+            "nobody in the audience may be messaged: %(count)s contact matches, and none has"
+            " consent to this type",
+            "nobody in the audience may be messaged: %(count)s contacts match, and none has"
+            " consent to this type",
             matching,
         ) % {"count": format_count(matching)}
-        return f"{NOBODY}: {without_consent}"
     if campaign_audience_with_consent_and_age(campaign).exists():
-        return f"{NOBODY}: all numbers are suppressed, or a reply of theirs waits for a decision"
-    if not has_filters:
-        return f"{NOBODY}: the birthdays of all {count:,} contacts say that they are under 18"
-    if without_birthday := consenting.filter(birthday=None).count():
-        return (
-            f"{NOBODY}: a gender or an age only reaches contacts whose birthday proves 18 years,"
-            f" and {without_birthday:,} of {count:,} have no birthday: add them, or choose a list"
+        return gettext(
+            "nobody in the audience may be messaged: all numbers are suppressed, or a reply of"
+            " theirs waits for a decision"
         )
-    return f"{NOBODY}: none of {count:,} birthdays is in this age"
+    if not has_filters:
+        return gettext(
+            "nobody in the audience may be messaged: the birthdays of all %(count)s contacts say"
+            " that they are under 18"
+        ) % {"count": format_count(count)}
+    if without_birthday := consenting.filter(birthday=None).count():
+        return gettext(
+            "nobody in the audience may be messaged: a gender or an age only reaches contacts"
+            " whose birthday proves 18 years, and %(without_birthday)s of %(count)s have no"
+            " birthday: add them, or choose a list"
+        ) % {
+            "without_birthday": format_count(without_birthday),
+            "count": format_count(count),
+        }
+    return gettext(
+        "nobody in the audience may be messaged: none of %(count)s birthdays is in this age"
+    ) % {
+        "count": format_count(count),
+    }
 
 
 def _explain_empty_choice_without_filters(campaign: Campaign) -> str:
     """Why no contact is chosen for a campaign without a gender or an age."""
     if campaign.not_reached_by_id:
-        return "the other campaign has reached everybody that can be reached now"
+        return gettext(
+            "nobody in the audience may be messaged: the other campaign has reached everybody that"
+            " can be reached now"
+        )
     if campaign.to_everybody:
-        return "the store has no contacts"
+        return gettext("nobody in the audience may be messaged: the store has no contacts")
     if contacts_chosen_regardless_of_consent(campaign, with_excluded=True).exists():
-        return "all of the chosen contacts are on excluded lists or in excluded segments"
+        return gettext(
+            "nobody in the audience may be messaged: all of the chosen contacts are on excluded"
+            " lists or in excluded segments"
+        )
     is_one_list = bool(campaign.list_id) and not campaign.audience_choices()
-    return "the list is empty" if is_one_list else "no contact is on these lists or in the segments"
+    if is_one_list:
+        return gettext("nobody in the audience may be messaged: the list is empty")
+    return gettext(
+        "nobody in the audience may be messaged: no contact is on these lists or in the segments"
+    )

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from django.db.models import Count, F, Func, IntegerField, Q, QuerySet
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from campaigns import segments
 from campaigns.audience import (
@@ -29,7 +31,7 @@ from contacts.models import Contact, MessageType
 MAX_COUNTED = 20_000
 SAMPLE_SIZE = 10_000
 
-SUPPRESSED = "have a suppressed number, or a reply of theirs waits for a decision"
+SUPPRESSED = _("have a suppressed number, or a reply of theirs waits for a decision")
 
 
 class LeftOut(NamedTuple):
@@ -70,7 +72,7 @@ def count_or_estimate_segment_and_left_out(segment: Segment) -> SegmentCount:
     suppressed = scale_sample_count_to_size(size, len(drawn), len(drawn) - kept)
     left_out = [*left_out_counts_without_suppressed(campaign)]
     if suppressed:
-        left_out.append(LeftOut(suppressed, SUPPRESSED))
+        left_out.append(LeftOut(suppressed, str(SUPPRESSED)))
     matching = segments.contacts_with_phone_matching_segment(
         segment, local_today(segment.owner)
     ).count()
@@ -101,17 +103,17 @@ def left_out_counts_without_suppressed(campaign: Campaign) -> Iterator[LeftOut]:
     counts |= _count_lacking_needed_value_by_value_name(campaign)
     for reason, count in counts.items():
         if count:
-            yield LeftOut(count, LEFT_OUT_REASONS[reason])
+            yield LeftOut(count, str(LEFT_OUT_REASONS[reason]))
 
 
 LEFT_OUT_REASONS = {
-    "opted_out": "have opted out",
-    "never_agreed": "have not agreed to this type of message",
-    "restricted": "are restricted",
-    "minors": f"are younger than {ADULT_AGE}",
-    "excluded": "are on an excluded list or in an excluded segment",
-    "birthday": "have no birthday",
-    "gender": "have no gender",
+    "opted_out": _("have opted out"),
+    "never_agreed": _("have not agreed to this type of message"),
+    "restricted": _("are restricted"),
+    "minors": format_lazy(_("are younger than {age}"), age=ADULT_AGE),
+    "excluded": _("are on an excluded list or in an excluded segment"),
+    "birthday": _("have no birthday"),
+    "gender": _("have no gender"),
 }
 
 

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import JSONField, Q, Value
 from django.db.models.fields.json import KeyTransform
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.utils.translation import gettext
 
 from astronote.models import User
 from contacts.custom_fields import fields_of_store, read_value
@@ -35,27 +36,34 @@ def read_conditions(text: str, store: User) -> list[Condition]:
     }
     found = [_read_condition(line, fields) for line in text.splitlines() if line.strip()]
     if len(found) > MAX_CONDITIONS:
-        raise ValidationError(f"At most {MAX_CONDITIONS} conditions.")
+        raise ValidationError(gettext("At most %(limit)s conditions.") % {"limit": MAX_CONDITIONS})
     return found
 
 
 def _read_condition(line: str, fields: dict[str, CustomField]) -> Condition:
     match = _LINE.fullmatch(line)
     if match is None:
-        raise ValidationError(f"{line.strip()[:60]} is no condition such as city = Athens.")
+        raise ValidationError(
+            gettext("%(line)s is no condition such as city = Athens.") % {"line": line.strip()[:60]}
+        )
     name, comparison, text = match.groups()
     field = fields.get(name.casefold())
     if field is None:
-        known = ", ".join(sorted({one.key for one in fields.values()})) or "none"
-        raise ValidationError(f"{name[:40]} is no custom field of the store; it has {known}.")
+        known = ", ".join(sorted({one.key for one in fields.values()})) or gettext("none")
+        raise ValidationError(
+            gettext("%(name)s is no custom field of the store; it has %(known)s.")
+            % {"name": name[:40], "known": known}
+        )
     if comparison != "=" and field.type == CustomFieldType.TEXT:
-        raise ValidationError(f"{field.key} is a text: compare it with = only.")
+        raise ValidationError(
+            gettext("%(key)s is a text: compare it with = only.") % {"key": field.key}
+        )
     try:
         value = read_value(field, text)
     except UnusableCell as problem:
         raise ValidationError(f"{field.key}: {problem}.") from None
     if value is None:
-        raise ValidationError(f"{line.strip()[:60]} has no value.")
+        raise ValidationError(gettext("%(line)s has no value.") % {"line": line.strip()[:60]})
     return [field.key, comparison, value]
 
 

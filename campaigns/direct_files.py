@@ -17,6 +17,7 @@ import orjson
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
@@ -24,6 +25,7 @@ from astronote.accounts.eligibility import (
 )
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.counts import format_count
 from astronote.common.locks import advisory_lock
 from astronote.common.spreadsheet_csv import unescape_formula
 from astronote.common.sql import rows
@@ -151,7 +153,12 @@ def send_file(
             raise SendingBlocked(plan.problem)
         if shown_credits not in (None, plan.credits):
             raise PriceChanged(
-                f"it would cost {plan.credits:,} credits now, not {shown_credits:,}: look again"
+                ngettext(
+                    "it would cost %(count)s credit now, not %(shown)s: look again",
+                    "it would cost %(count)s credits now, not %(shown)s: look again",
+                    plan.credits,
+                )
+                % {"count": format_count(plan.credits), "shown": format_count(shown_credits)}
             )
         _write(store, plan.messages, message_type)
         audit.write_entry(
@@ -222,7 +229,7 @@ def _plan(store: User, path: Path, message_type: str, encoding: str) -> FilePlan
         try:
             if line.key in known:
                 if known[line.key] not in ("", line.phone):
-                    raise Refused("its key was used for a message to another number")
+                    raise Refused(gettext("its key was used for a message to another number"))
                 known_count += 1
                 continue
             contact_id, values = checks.find_contact_or_refuse(line)
@@ -273,7 +280,7 @@ class _Checks:
         if problem := problem or self._problem_of_tags(line):
             raise Refused(problem)
         if not (self.store.sends_to_any_number or can_receive_sms(line.phone)):
-            raise Refused("the number is no mobile and cannot receive SMS")
+            raise Refused(gettext("the number is no mobile and cannot receive SMS"))
         found = self.contacts.get(line.phone)
         contact_id: int | None = None
         is_subscribed, service_allowed, is_restricted = False, True, False
@@ -283,44 +290,53 @@ class _Checks:
             values = dict(zip(CONTACT_FIELDS, texts, strict=True))
             values[CUSTOM_VALUES] = orjson.loads(custom)
         if is_restricted:
-            raise Refused("the data of this number's contact may only be stored")
+            raise Refused(gettext("the data of this number's contact may only be stored"))
         if (self.store.pk, line.phone) in self.blocks.suppressed or not service_allowed:
-            raise Refused("the number has opted out")
+            raise Refused(gettext("the number has opted out"))
         if self.is_marketing:
             if contact_id is None:
-                raise Refused("no contact has the number, so nobody agreed to marketing")
+                raise Refused(gettext("no contact has the number, so nobody agreed to marketing"))
             if not is_subscribed:
-                raise Refused("the contact does not agree to marketing")
+                raise Refused(gettext("the contact does not agree to marketing"))
             if (self.store.pk, line.phone) in self.blocks.held:
-                raise Refused("a reply of the contact waits for a decision")
+                raise Refused(gettext("a reply of the contact waits for a decision"))
             if contact_id in self.over_cap:
-                raise Refused("the contact has had as many marketing messages as a cap allows")
+                raise Refused(
+                    gettext("the contact has had as many marketing messages as a cap allows")
+                )
         # A cap on marketing counts what was sent before this file, so one person gets one of it.
         use = (line.phone, "" if self.is_marketing else line.text)
         first = self.lines_by_use.setdefault(use, line.line)
         if first != line.line:
-            what = "the number stands" if self.is_marketing else "the same message stands"
-            raise Refused(f"{what} in line {first}")
+            problem = (
+                gettext("the number stands in line %(line)s")
+                if self.is_marketing
+                else gettext("the same message stands in line %(line)s")
+            )
+            raise Refused(problem % {"line": first})
         return contact_id, values
 
     def _problem_of_tags(self, line: Line) -> str:
         template = Template(line.text, self.custom_keys)
         if "offer_link" in template.fields:
-            return "a direct message has no offer: remove {{offer_link}}"
+            return gettext("a direct message has no offer: remove {{offer_link}}")
         if has_opt_out_link_joined_to_text(line.text):
-            return "put a space before and after {{unsubscribe_link}}"
+            return gettext("put a space before and after {{unsubscribe_link}}")
         gaps = [name for name in template.fields_that_leave_a_gap_if_empty()
                 if name in CONTACT_FIELDS or name.startswith(CUSTOM_PREFIX)]  # fmt: skip
         if gaps and line.phone not in self.contacts:
             name = gaps[0].removeprefix(CUSTOM_PREFIX)
-            return f"no contact has the number, to fill {{{{{name}}}}} with"
+            return gettext("no contact has the number, to fill {{%(tag)s}} with") % {"tag": name}
         return ""
 
 
 def _parts_or_refuse(text: str) -> int:
     parts = count_parts(text)
     if parts > MAX_PARTS:
-        raise Refused(f"the text takes {parts} SMS parts, and at most {MAX_PARTS} are sent")
+        raise Refused(
+            gettext("the text takes %(parts)s SMS parts, and at most %(limit)s are sent")
+            % {"parts": parts, "limit": MAX_PARTS}
+        )
     if problem := text_problem_or_empty(text):  # by a value of the contact
         raise Refused(problem)
     return parts
@@ -332,10 +348,10 @@ def _problem(store: User, messages: Sequence[PlannedMessage], message_type: str)
     except SendingBlocked as blocked:
         return str(blocked)
     if message_type == MessageType.SERVICE and len(messages) > store.service_max_recipients:
-        return (
-            f"a service message to more than {store.service_max_recipients:,} needs a second"
+        return gettext(
+            "a service message to more than %(limit)s needs a second"
             " person's confirmation: send it as a campaign, or in smaller files"
-        )
+        ) % {"limit": format_count(store.service_max_recipients)}
     return ""
 
 
@@ -364,8 +380,11 @@ class _DirectFile:
         }
         if missing := [name for name in ("number", "text") if name not in self.positions]:
             raise ImportRefused(
-                f"the file has no column {' or '.join(missing)}: its headings are"
-                " number, text and, if you like, key"
+                gettext(
+                    "the file has no column %(columns)s: its headings are number, text and, if"
+                    " you like, key"
+                )
+                % {"columns": gettext(" or ").join(missing)}
             )
         self.reader = FileReader(path, layout)
         sample = [
@@ -387,13 +406,14 @@ class _DirectFile:
         for count, (line, cells) in enumerate(self.reader, 1):
             if count > MAX_LINES:
                 raise ImportRefused(
-                    f"the file has more than {MAX_LINES:,} lines: split it, or send a campaign"
+                    gettext("the file has more than %(limit)s lines: split it, or send a campaign")
+                    % {"limit": format_count(MAX_LINES)}
                 )
             try:
                 found = self._read_line(line, cells)
                 first = lines_by_key.setdefault(found.key, line)
                 if first != line:
-                    raise Refused(f"its key stands in line {first}")
+                    raise Refused(gettext("its key stands in line %(line)s") % {"line": first})
                 yield found
             except (Refused, UnusableCell) as reason:
                 rejected[line] = str(reason)
@@ -402,14 +422,16 @@ class _DirectFile:
         phone = self.phones.parse_or_raise_unusable(self._cell(cells, "number")).phone
         text = unescape_formula(self._cell(cells, "text")).strip()
         if not text:
-            raise Refused("it has no text")
+            raise Refused(gettext("it has no text"))
         if "\0" in text:
-            raise Refused("its text has a character that cannot be sent")
+            raise Refused(gettext("its text has a character that cannot be sent"))
         key = f"file:{self.digest}:{line}"
         if "key" in self.positions:
             own = self._cell(cells, "key").strip()
             if not 1 <= len(own) <= MAX_KEY:
-                raise Refused(f"its key has not 1 to {MAX_KEY} characters")
+                raise Refused(
+                    gettext("its key has not 1 to %(limit)s characters") % {"limit": MAX_KEY}
+                )
             key = f"key:{own}"
         return Line(line, phone, text, key)
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
@@ -98,10 +99,12 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
     if by is not None:
         service_campaigns.raise_not_permitted_if_may_not_send_type(campaign.message_type, by)
     if sending_stop.is_stopped_by_old_or_restored_database():
-        raise SendingBlocked("after a restore nothing starts until a person lets sending go on")
+        raise SendingBlocked(
+            gettext("after a restore nothing starts until a person lets sending go on")
+        )
     sender = own_or_default_sender_or_raise_sending_blocked(campaign.owner)
     if not campaign.message_text.strip():
-        raise CannotStart("the campaign has no text")
+        raise CannotStart(gettext("the campaign has no text"))
     if problem := audience_choice_problem_or_empty(campaign):
         raise CannotStart(problem)
     written = _write_messages_and_batches_up_to_one_over_limit(campaign, sender)

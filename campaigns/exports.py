@@ -20,6 +20,7 @@ from django.core.exceptions import ValidationError
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from rq.timeouts import BaseTimeoutException
 
 from astronote.accounts.models import User
@@ -113,11 +114,13 @@ def require_days_that_fit(content: str, days: Days) -> None:
         ValidationError: as `request_export`.
     """
     if content == ExportContent.CONTACTS and any(days):
-        raise ValidationError("Contacts are exported as they are now: leave the days empty.")
+        raise ValidationError(
+            gettext("Contacts are exported as they are now: leave the days empty.")
+        )
     if days.first and days.last and days.last < days.first:
-        raise ValidationError("The last day is before the first.")
+        raise ValidationError(gettext("The last day is before the first."))
     if any(day and not EARLIEST <= day <= LATEST for day in days):
-        raise ValidationError("No store has data of such a day.")
+        raise ValidationError(gettext("No store has data of such a day."))
 
 
 def request_weekly_exports() -> int:
@@ -376,12 +379,14 @@ def open_file(run: ExportRun, *, by: User | AnonymousUser | str) -> Iterator[byt
     until = available_until(run)
     if until is None:
         raise ExportUnavailable(
-            f"it failed: {run.error}" if run.status == ExportStatus.FAILED else "it is not written"
+            gettext("it failed: %(error)s") % {"error": run.error}
+            if run.status == ExportStatus.FAILED
+            else gettext("it is not written")
         )
     if until <= database_now():
-        raise ExportUnavailable("its time is over: request it again")
+        raise ExportUnavailable(gettext("its time is over: request it again"))
     if not ExportFileChunk.objects.filter(export_run=run, number=0).exists():
-        raise ExportUnavailable("its file was deleted with the store's data")
+        raise ExportUnavailable(gettext("its file was deleted with the store's data"))
     audit.write_entry("export downloaded", run, by=by, content=run.content)
     return _iter_chunks(run)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common import audit
 from astronote.common.sql import execute
@@ -25,10 +26,10 @@ from messaging.statuses import MessageStatus
 class CampaignResult(models.TextChoices):
     """What a campaign's message to a contact came to."""
 
-    CLICKED = "clicked", "clicked"
-    NOT_CLICKED = "not_clicked", "got it and did not click"
-    DELIVERED = "delivered", "delivered"
-    FAILED = "failed", "failed"
+    CLICKED = "clicked", _("clicked")
+    NOT_CLICKED = "not_clicked", _("got it and did not click")
+    DELIVERED = "delivered", _("delivered")
+    FAILED = "failed", _("failed")
 
 
 def contacts_with_campaign_result(campaign: Campaign, result: str) -> QuerySet[Contact]:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext
+
 from astronote.accounts.models import StoreId
 from astronote.models import User
 from campaigns.models import Campaign
@@ -61,7 +63,9 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
         raise ValueError(problem)
     if OFFER in Template(text).fields:
         if not campaign.offer_url:
-            raise ValueError("the text has {{offer_link}}, but the campaign has no offer address")
+            raise ValueError(
+                gettext("the text has {{offer_link}}, but the campaign has no offer address")
+            )
     elif campaign.offer_url:
         text += f"\n{{{{{OFFER}}}}}"
     store = campaign.owner if campaign.owner_id else None
@@ -69,8 +73,11 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
     part_count = count_parts(_build_cached_renderer(text, False, keys)(EMPTY_CONTACT, SAMPLE_CODE))
     if part_count > MAX_PARTS:
         raise ValueError(
-            f"the text takes {part_count} SMS parts with its opt-out line, and at most {MAX_PARTS}"
-            " are sent: shorten it"
+            gettext(
+                "the text takes %(parts)s SMS parts with its opt-out line, and at most"
+                " %(limit)s are sent: shorten it"
+            )
+            % {"parts": part_count, "limit": MAX_PARTS}
         )
     return text
 

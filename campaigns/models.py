@@ -13,6 +13,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, URLVali
 from django.db import models, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedTextField
@@ -70,43 +72,43 @@ from messaging.text import Template, text_problem_or_empty
 class AgeGroup(models.TextChoices):
     """Age groups of an audience, in completed years."""
 
-    AGE_18_24 = "age_18_24", "18 to 24"
-    AGE_25_39 = "age_25_39", "25 to 39"
-    AGE_40_PLUS = "age_40_plus", "40 and over"
+    AGE_18_24 = "age_18_24", _("18 to 24")
+    AGE_25_39 = "age_25_39", _("25 to 39")
+    AGE_40_PLUS = "age_40_plus", _("40 and over")
 
 
 class CampaignStatus(models.TextChoices):
     """The status of a campaign (rules.md#campaign-status-transitions)."""
 
-    DRAFT = "draft", "draft"  # can be changed, scheduled or started
-    SCHEDULED = "scheduled", "scheduled"  # starts at `scheduled_at`
-    SENDING = "sending", "sending"  # its messages are written and not all have an outcome
-    PAUSED = "paused", "paused"  # its batches are held
-    COMPLETED = "completed", "completed"  # every message has an outcome
-    FAILED = "failed", "failed"  # it could not start, or every message failed
-    CANCELLED = "cancelled", "cancelled"  # by an operator; its unsent messages are skipped
+    DRAFT = "draft", _("draft")  # can be changed, scheduled or started
+    SCHEDULED = "scheduled", _("scheduled")  # starts at `scheduled_at`
+    SENDING = "sending", _("sending")  # its messages are written and not all have an outcome
+    PAUSED = "paused", _("paused")  # its batches are held
+    COMPLETED = "completed", _("completed")  # every message has an outcome
+    FAILED = "failed", _("failed")  # it could not start, or every message failed
+    CANCELLED = "cancelled", _("cancelled")  # by an operator; its unsent messages are skipped
 
 
 class RuleTrigger(models.TextChoices):
     """What a rule waits for."""
 
-    EVENT = "event", "an event of the customer"
-    INACTIVITY = "inactivity", "no visit or purchase for some days"
-    BIRTHDAY = "birthday", "the customer's birthday"
+    EVENT = "event", _("an event of the customer")
+    INACTIVITY = "inactivity", _("no visit or purchase for some days")
+    BIRTHDAY = "birthday", _("the customer's birthday")
 
 
 class EventTimeField(models.TextChoices):
     """From which time of an event a rule counts; one without an end ends as it starts."""
 
-    START = "start_at", "start"
-    END = "end_at", "end"
+    START = "start_at", _("start")
+    END = "end_at", _("end")
 
 
 class AutomationType(models.TextChoices):
     """What an automation is for."""
 
-    WELCOME = "welcome_message", "welcome message"
-    BIRTHDAY = "birthday_message", "birthday message"
+    WELCOME = "welcome_message", _("welcome message")
+    BIRTHDAY = "birthday_message", _("birthday message")
 
 
 MAX_OFFSET_MINUTES = 366 * 24 * 60
@@ -132,7 +134,7 @@ def _validate_text_tags(
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
     problem = text_problem_or_empty(text, other_tags, custom_keys)
     if has_opt_out_link_joined_to_text(text):
-        problem = (
+        problem = gettext(
             "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
             " leads nowhere."
         )
@@ -147,14 +149,16 @@ class Segment(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    name = models.CharField(max_length=160)
-    conditions = models.JSONField(default=dict)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+    name = models.CharField(_("name"), max_length=160)
+    conditions = models.JSONField(_("conditions"), default=dict)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), auto_now=True)
 
     class Meta:
+        verbose_name = _("segment")
+        verbose_name_plural = _("segments")
         constraints = [
             models.UniqueConstraint(fields=["owner", "name"], name="segment_name_once_per_store")
         ]
@@ -173,41 +177,44 @@ class Campaign(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="campaigns", verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="campaigns", verbose_name=_("store")
     )
-    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    name = models.CharField(max_length=200)
-    message_text = ComposedTextField("text", max_length=2000)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("created by")
+    )
+    name = models.CharField(_("name"), max_length=200)
+    message_text = ComposedTextField(_("text"), max_length=2000)
     template = models.ForeignKey(
         MessageTemplate,
         models.SET_NULL,
         null=True,
         blank=True,
-        help_text="The template that the text started from; its results count this campaign.",
+        help_text=_("The template that the text started from; its results count this campaign."),
+        verbose_name=_("template"),
     )
     offer_url = models.URLField(
-        "offer address",
+        _("offer address"),
         max_length=2000,
         blank=True,
         default="",
         validators=[URLValidator(["http", "https"])],
-        help_text="Where {{offer_link}} leads; a text without it ends with it.",
+        help_text=_("Where {{offer_link}} leads; a text without it ends with it."),
     )
     message_type = models.CharField(
-        max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
+        _("message type"), max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
-    list = models.ForeignKey(List, models.PROTECT, null=True, blank=True)
+    list = models.ForeignKey(List, models.PROTECT, null=True, blank=True, verbose_name=_("list"))
     filter_gender = models.CharField(
-        "gender", max_length=20, choices=Gender.choices, null=True, blank=True
+        _("gender"), max_length=20, choices=Gender.choices, null=True, blank=True
     )
     filter_age_group = models.CharField(
-        "age", max_length=20, choices=AgeGroup.choices, null=True, blank=True
+        _("age"), max_length=20, choices=AgeGroup.choices, null=True, blank=True
     )
     to_everybody = models.BooleanField(
-        "everybody",
+        _("everybody"),
         db_default=False,
         default=False,
-        help_text="Every contact of the store who agreed to this type of message.",
+        help_text=_("Every contact of the store who agreed to this type of message."),
     )
     not_reached_by = models.ForeignKey(
         "self",
@@ -215,27 +222,30 @@ class Campaign(models.Model):
         null=True,
         blank=True,
         editable=False,
-        help_text="the ended campaign whose unreached contacts are the audience",
+        help_text=_("the ended campaign whose unreached contacts are the audience"),
+        verbose_name=_("not reached by"),
     )
     status = models.CharField(
-        max_length=12, choices=CampaignStatus.choices, default=CampaignStatus.DRAFT
+        _("status"), max_length=12, choices=CampaignStatus.choices, default=CampaignStatus.DRAFT
     )
-    scheduled_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    total = models.IntegerField(default=0)
-    sent = models.IntegerField(default=0)
-    delivered = models.IntegerField(default=0)
-    failed = models.IntegerField(default=0)
-    skipped = models.IntegerField(default=0)
-    unknown = models.IntegerField(default=0)
-    conversions = models.IntegerField(default=0)
-    block_reason = models.CharField("reason for waiting", max_length=200, blank=True)
-    retry_after = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+    scheduled_at = models.DateTimeField(_("scheduled at"), null=True, blank=True)
+    started_at = models.DateTimeField(_("started at"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    total = models.IntegerField(_("total"), default=0)
+    sent = models.IntegerField(_("sent"), default=0)
+    delivered = models.IntegerField(_("delivered"), default=0)
+    failed = models.IntegerField(_("failed"), default=0)
+    skipped = models.IntegerField(_("skipped"), default=0)
+    unknown = models.IntegerField(_("unknown"), default=0)
+    conversions = models.IntegerField(_("conversions"), default=0)
+    block_reason = models.CharField(_("reason for waiting"), max_length=200, blank=True)
+    retry_after = models.DateTimeField(_("retry after"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), auto_now=True)
 
     class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
         permissions = [("send_service", "Can write and send service messages")]
         constraints = [
             choice_constraint("status", CampaignStatus, "campaign_status_known"),
@@ -331,16 +341,21 @@ class Campaign(models.Model):
         for one in chosen:
             if one and self.owner_id and one.owner_id != self.owner_id:
                 kind = one._meta.verbose_name
-                raise ValidationError({"list": f"This {kind} belongs to another store."})
+                problem = gettext("This %(kind)s belongs to another store.") % {"kind": kind}
+                raise ValidationError({"list": problem})
         if self.template and self.owner_id and self.template.owner_id != self.owner_id:
-            raise ValidationError({"template": "This template belongs to another store."})
+            raise ValidationError({"template": gettext("This template belongs to another store.")})
         has_filters = bool(self.filter_gender or self.filter_age_group)
         included = [choice for choice in choices if not choice.is_excluded]
         if self.list and has_filters:
-            raise ValidationError({"list": "Choose a list or filters, not both."})
+            raise ValidationError({"list": gettext("Choose a list or filters, not both.")})
         if self.not_reached_by_id and (self.list or has_filters or self.to_everybody or included):
             raise ValidationError(
-                {"list": "The audience is those whom another campaign did not reach: choose none."}
+                {
+                    "list": gettext(
+                        "The audience is those whom another campaign did not reach: choose none."
+                    )
+                }
             )
 
     @property
@@ -358,13 +373,19 @@ class AudienceChoice(models.Model):
     """A list or segment whose contacts are in a campaign's audience, or are left out of it."""
 
     campaign = models.ForeignKey(
-        Campaign, models.CASCADE, db_index=False, related_name="audiencechoices"
+        Campaign,
+        models.CASCADE,
+        db_index=False,
+        related_name="audiencechoices",
+        verbose_name=_("campaign"),
     )
-    list = models.ForeignKey(List, models.PROTECT, null=True)
-    segment = models.ForeignKey(Segment, models.PROTECT, null=True)
-    is_excluded = models.BooleanField(default=False)
+    list = models.ForeignKey(List, models.PROTECT, null=True, verbose_name=_("list"))
+    segment = models.ForeignKey(Segment, models.PROTECT, null=True, verbose_name=_("segment"))
+    is_excluded = models.BooleanField(_("is excluded"), default=False)
 
     class Meta:
+        verbose_name = _("audience choice")
+        verbose_name_plural = _("audience choices")
         constraints = [
             models.CheckConstraint(
                 condition=Q(list=None, segment__isnull=False) | Q(list__isnull=False, segment=None),
@@ -378,7 +399,9 @@ class AudienceChoice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{'without ' if self.is_excluded else ''}{self.source}"
+        if self.is_excluded:
+            return gettext("without %(list)s") % {"list": self.source}
+        return str(self.source)
 
     @property
     def source(self) -> List | Segment:
@@ -392,16 +415,26 @@ class ServiceConfirmation(models.Model):
     It holds as long as the campaign's text and audience settings have the same digest.
     """
 
-    campaign = models.OneToOneField(Campaign, models.CASCADE, primary_key=True)
-    settings_digest = models.CharField(max_length=64)
-    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    asked_at = models.DateTimeField()
-    confirmed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", null=True
+    campaign = models.OneToOneField(
+        Campaign, models.CASCADE, primary_key=True, verbose_name=_("campaign")
     )
-    confirmed_at = models.DateTimeField(null=True)
+    settings_digest = models.CharField(_("settings digest"), max_length=64)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name=_("asked by")
+    )
+    asked_at = models.DateTimeField(_("asked at"))
+    confirmed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        related_name="+",
+        null=True,
+        verbose_name=_("confirmed by"),
+    )
+    confirmed_at = models.DateTimeField(_("confirmed at"), null=True)
 
     class Meta:
+        verbose_name = _("service confirmation")
+        verbose_name_plural = _("service confirmations")
         constraints = [
             models.CheckConstraint(
                 condition=Q(confirmed_by=None, confirmed_at=None)
@@ -415,19 +448,24 @@ class ServiceConfirmation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"confirmation of campaign {self.campaign_id}"
+        return gettext("confirmation of campaign %(number)s") % {"number": self.campaign_id}
 
 
 class CampaignMessage(OutboundMessage):
     """The message of a campaign to one contact."""
 
     batch_kind = "campaign"
+    kind_name = pgettext_lazy("kind of message", "campaign")
 
     # The unique index on campaign and contact also serves the lookup by campaign.
-    campaign = models.ForeignKey(Campaign, models.CASCADE, db_index=False)
+    campaign = models.ForeignKey(
+        Campaign, models.CASCADE, db_index=False, verbose_name=_("campaign")
+    )
     source_column = "campaign_id"
 
     class Meta(OutboundMessage.Meta):
+        verbose_name = _("campaign message")
+        verbose_name_plural = _("campaign messages")
         constraints = [
             *OutboundMessage.Meta.constraints,
             models.UniqueConstraint(
@@ -451,7 +489,7 @@ class CampaignMessage(OutboundMessage):
         )
         return SendDecision(
             status == CampaignStatus.SENDING,
-            f"the campaign is {status}",
+            gettext("the campaign is %(status)s") % {"status": CampaignStatus(status).label},
             drop=status == CampaignStatus.CANCELLED,
         )
 
@@ -504,34 +542,44 @@ class Automation(models.Model):
     """A store's standing message: a welcome or a birthday message. Off until switched on."""
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    type = models.CharField(max_length=20, choices=AutomationType.choices)
-    is_active = models.BooleanField("is on", default=False)
+    type = models.CharField(_("type"), max_length=20, choices=AutomationType.choices)
+    is_active = models.BooleanField(_("is on"), default=False)
     send_hour = models.PositiveSmallIntegerField(
-        "hour",
+        _("hour"),
         null=True,
         blank=True,
         choices=[(hour, f"{hour:02}:00") for hour in range(24)],
-        help_text="From when on the day's birthday messages are sent, on the store's clock; empty:"
-        " 10:00, or BIRTHDAY_AUTOMATION_CRON.",
+        help_text=_(
+            "From when on the day's birthday messages are sent, on the store's clock; empty:"
+            " 10:00, or BIRTHDAY_AUTOMATION_CRON."
+        ),
     )
     done_until = models.DateField(
+        _("done until"),
         null=True,
         editable=False,
-        help_text="the last local day whose birthday messages were written",
+        help_text=_("the last local day whose birthday messages were written"),
     )
     block_reason = models.CharField(
-        max_length=200, blank=True, db_default="", editable=False, help_text="why messages wait"
+        _("block reason"),
+        max_length=200,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text=_("why messages wait"),
     )
-    message_body = ComposedTextField("text", max_length=2000, default="Hello!")
+    message_body = ComposedTextField(_("text"), max_length=2000, default="Hello!")
     message_type = models.CharField(
-        max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
+        _("message type"), max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), auto_now=True)
 
     class Meta:
+        verbose_name = _("automation")
+        verbose_name_plural = _("automations")
         constraints = [
             choice_constraint("type", AutomationType, "automation_type_known"),
             choice_constraint("message_type", MessageType, "automation_message_type_known"),
@@ -567,7 +615,7 @@ class Automation(models.Model):
         _validate_text_tags("message_body", self.message_body)
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError(
-                {"message_body": "An automation has no offer: remove {{offer_link}}."}
+                {"message_body": gettext("An automation has no offer: remove {{offer_link}}.")}
             )
         if self.send_hour is not None and self.message_type in MessageType.values:
             self._require_quiet_hours_to_end_on_same_day(self.send_hour)
@@ -581,8 +629,11 @@ class Automation(models.Model):
         if quiet_until and quiet_until.date() > today:
             raise ValidationError(
                 {
-                    "send_hour": f"Quiet hours keep messages of {hour:02}:00 until"
-                    f" {quiet_until:%H:%M} of the next day: choose an hour outside of them."
+                    "send_hour": gettext(
+                        "Quiet hours keep messages of %(hour)s until %(end)s of the next day:"
+                        " choose an hour outside of them."
+                    )
+                    % {"hour": f"{hour:02}:00", "end": f"{quiet_until:%H:%M}"}
                 }
             )
 
@@ -594,13 +645,18 @@ class AutomationMessage(OutboundMessage):
     """
 
     batch_kind = "automation"
+    kind_name = pgettext_lazy("kind of message", "automation")
 
-    automation = models.ForeignKey(Automation, models.CASCADE, db_index=False)
-    occurrence_key = models.CharField(max_length=20)
+    automation = models.ForeignKey(
+        Automation, models.CASCADE, db_index=False, verbose_name=_("automation")
+    )
+    occurrence_key = models.CharField(_("occurrence key"), max_length=20)
     source_column = "automation_id"
     extra_columns = ("occurrence_key",)
 
     class Meta(OutboundMessage.Meta):
+        verbose_name = _("automation message")
+        verbose_name_plural = _("automation messages")
         constraints = [
             *OutboundMessage.Meta.constraints,
             models.UniqueConstraint(
@@ -618,61 +674,73 @@ class AutomationRule(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
     preset_key = models.CharField(
-        "preset", max_length=120, blank=True, db_default="", editable=False
+        _("preset"), max_length=120, blank=True, db_default="", editable=False
     )
-    name = models.CharField(max_length=200)
-    description = models.CharField(max_length=400, blank=True, db_default="")
-    is_active = models.BooleanField("is on", default=False)
+    name = models.CharField(_("name"), max_length=200)
+    description = models.CharField(_("description"), max_length=400, blank=True, db_default="")
+    is_active = models.BooleanField(_("is on"), default=False)
     message_type = models.CharField(
-        max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
+        _("message type"), max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
     message_body = ComposedTextField(
-        "text",
+        _("text"),
         max_length=2000,
-        help_text=f"A rule on events may also have {EVENT_DATE} and {EVENT_TIME}.",
+        help_text=_("A rule on events may also have {{event_date}} and {{event_time}}."),
     )
-    trigger_type = models.CharField("trigger", max_length=20, choices=RuleTrigger.choices)
+    trigger_type = models.CharField(_("trigger"), max_length=20, choices=RuleTrigger.choices)
     event_type = models.CharField(
-        max_length=20, choices=CustomerEventType.choices, blank=True, db_default=""
+        _("event type"), max_length=20, choices=CustomerEventType.choices, blank=True, db_default=""
     )
     event_status = models.CharField(
-        max_length=20, choices=CustomerEventStatus.choices, blank=True, db_default=""
+        _("event status"),
+        max_length=20,
+        choices=CustomerEventStatus.choices,
+        blank=True,
+        db_default="",
     )
     event_time_field = models.CharField(
-        "counts from its",
+        _("counts from its"),
         max_length=20,
         choices=EventTimeField.choices,
         default=EventTimeField.START,
     )
     offset_minutes = models.IntegerField(
-        "minutes after",
+        _("minutes after"),
         default=0,
         validators=[MinValueValidator(-MAX_OFFSET_MINUTES), MaxValueValidator(MAX_OFFSET_MINUTES)],
-        help_text="Negative: before. A day has 1,440 minutes.",
+        help_text=_("Negative: before. A day has 1,440 minutes."),
     )
     inactivity_days = models.PositiveSmallIntegerField(
-        "days of inactivity", null=True, blank=True, validators=[MinValueValidator(1)]
+        _("days of inactivity"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
     dedupe_window_minutes = models.PositiveIntegerField(
-        "minutes between messages",
+        _("minutes between messages"),
         default=1440,
         validators=[MaxValueValidator(MAX_OFFSET_MINUTES)],
-        help_text="A customer gets no other message of the rule within this time.",
+        help_text=_("A customer gets no other message of the rule within this time."),
     )
     max_per_contact_per_day = models.PositiveSmallIntegerField(
-        "most per customer and day", default=1, validators=[MinValueValidator(1)]
+        _("most per customer and day"), default=1, validators=[MinValueValidator(1)]
     )
     last_run_at = models.DateTimeField(
-        null=True, editable=False, help_text="until when all that was due is written"
+        _("last run at"),
+        null=True,
+        editable=False,
+        help_text=_("until when all that was due is written"),
     )
     block_reason = models.CharField(
-        max_length=200, blank=True, db_default="", editable=False, help_text="why messages wait"
+        _("block reason"),
+        max_length=200,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text=_("why messages wait"),
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), auto_now=True)
 
     # What decides when a message is due.
     TRIGGER_FIELDS = (
@@ -685,6 +753,8 @@ class AutomationRule(models.Model):
     )
 
     class Meta:
+        verbose_name = _("automation rule")
+        verbose_name_plural = _("automation rules")
         constraints = [
             choice_constraint("trigger_type", RuleTrigger, "automationrule_trigger_known"),
             choice_constraint("event_time_field", EventTimeField, "automationrule_time_known"),
@@ -731,30 +801,40 @@ class AutomationRule(models.Model):
         """
         _validate_text_tags("message_body", self.message_body, self._event_tags_if_event_trigger())
         if "offer_link" in Template(self.message_body).fields:
-            raise ValidationError({"message_body": "A rule has no offer: remove {{offer_link}}."})
+            raise ValidationError(
+                {"message_body": gettext("A rule has no offer: remove {{offer_link}}.")}
+            )
         if self.trigger_type == RuleTrigger.EVENT:
             for name in ("event_type", "event_status"):
                 if not getattr(self, name):
-                    raise ValidationError({name: "A rule on events needs it."})
+                    raise ValidationError({name: gettext("A rule on events needs it.")})
         if self.trigger_type == RuleTrigger.INACTIVITY and not self.inactivity_days:
-            raise ValidationError({"inactivity_days": "A rule on inactivity needs them."})
+            raise ValidationError({"inactivity_days": gettext("A rule on inactivity needs them.")})
 
 
 class AutomationSend(OutboundMessage):
     """The message of a rule to one contact, once for each time that it is due."""
 
     batch_kind = "rule"
+    kind_name = pgettext_lazy("kind of message", "rule")
 
-    rule = models.ForeignKey(AutomationRule, models.CASCADE, db_index=False)
+    rule = models.ForeignKey(AutomationRule, models.CASCADE, db_index=False, verbose_name=_("rule"))
     # Without a constraint: an event goes with its contact, and its messages stay as figures.
     event = models.ForeignKey(
-        CustomerEvent, models.DO_NOTHING, null=True, db_index=False, db_constraint=False
+        CustomerEvent,
+        models.DO_NOTHING,
+        null=True,
+        db_index=False,
+        db_constraint=False,
+        verbose_name=_("event"),
     )
-    scheduled_for = models.DateTimeField("due at")
+    scheduled_for = models.DateTimeField(_("due at"))
     source_column = "rule_id"
     extra_columns = ("event_id", "scheduled_for")
 
     class Meta(OutboundMessage.Meta):
+        verbose_name = _("automation send")
+        verbose_name_plural = _("automation sends")
         constraints = [
             *OutboundMessage.Meta.constraints,
             models.UniqueConstraint(
@@ -767,7 +847,7 @@ class AutomationSend(OutboundMessage):
         """Drop the batches of a rule that was switched off."""
         rule_id = cast(int, batch.source_id)  # a batch of a rule has a source
         is_on = AutomationRule.objects.filter(pk=rule_id, is_active=True).exists()
-        return SendDecision(is_on, "the rule is off", drop=not is_on)
+        return SendDecision(is_on, gettext("the rule is off"), drop=not is_on)
 
     @classmethod
     def find_pointless_messages(cls, batch: Batch) -> dict[MessageId, str]:
@@ -807,8 +887,10 @@ FIND_POINTLESS_SENDS = """
 class Redemption(models.Model):
     """A customer used the offer of a campaign message."""
 
-    message = models.OneToOneField(CampaignMessage, models.CASCADE, primary_key=True)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
+    message = models.OneToOneField(
+        CampaignMessage, models.CASCADE, primary_key=True, verbose_name=_("message")
+    )
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
     redeemed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -816,20 +898,27 @@ class Redemption(models.Model):
         blank=True,
         db_index=False,
         related_name="+",
-        help_text="The operator; empty: the customer, at a tag.",
+        help_text=_("The operator; empty: the customer, at a tag."),
+        verbose_name=_("redeemed by"),
     )
-    evidence_json = models.JSONField("proof", null=True, blank=True)
-    redeemed_at = models.DateTimeField("at", db_default=Now())
+    evidence_json = models.JSONField(_("proof"), null=True, blank=True)
+    redeemed_at = models.DateTimeField(_("at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("redemption")
+        verbose_name_plural = _("redemptions")
 
     def __str__(self) -> str:
-        return f"redemption of message {self.message_id}"
+        return gettext("redemption of message %(number)s") % {"number": self.message_id}
 
 
 class AutomationRedemption(models.Model):
     """A customer used the offer of an automation message."""
 
-    message = models.OneToOneField(AutomationMessage, models.CASCADE, primary_key=True)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
+    message = models.OneToOneField(
+        AutomationMessage, models.CASCADE, primary_key=True, verbose_name=_("message")
+    )
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
     redeemed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -837,60 +926,71 @@ class AutomationRedemption(models.Model):
         blank=True,
         db_index=False,
         related_name="+",
-        help_text="The operator; empty: the customer, at a tag.",
+        help_text=_("The operator; empty: the customer, at a tag."),
+        verbose_name=_("redeemed by"),
     )
-    evidence_json = models.JSONField("proof", null=True, blank=True)
-    redeemed_at = models.DateTimeField("at", db_default=Now())
+    evidence_json = models.JSONField(_("proof"), null=True, blank=True)
+    redeemed_at = models.DateTimeField(_("at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("automation redemption")
+        verbose_name_plural = _("automation redemptions")
 
     def __str__(self) -> str:
-        return f"redemption of message {self.message_id}"
+        return gettext("redemption of message %(number)s") % {"number": self.message_id}
 
 
 class OfferViewEvent(models.Model):
     """A customer opened the offer link of a message."""
 
-    campaign_message = models.ForeignKey(CampaignMessage, models.CASCADE)
-    campaign = models.ForeignKey(Campaign, models.CASCADE, db_index=False)
-    owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+    campaign_message = models.ForeignKey(
+        CampaignMessage, models.CASCADE, verbose_name=_("campaign message")
     )
-    ip_address = models.CharField("IP address", max_length=45, null=True, blank=True)
-    user_agent = models.CharField(max_length=500, null=True, blank=True)
-    device_type = models.CharField(max_length=50, null=True, blank=True)
-    viewed_at = models.DateTimeField("at", db_default=Now(), db_index=True)
+    campaign = models.ForeignKey(
+        Campaign, models.CASCADE, db_index=False, verbose_name=_("campaign")
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
+    )
+    ip_address = models.CharField(_("IP address"), max_length=45, null=True, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=500, null=True, blank=True)
+    device_type = models.CharField(_("device type"), max_length=50, null=True, blank=True)
+    viewed_at = models.DateTimeField(_("at"), db_default=Now(), db_index=True)
 
     class Meta:
+        verbose_name = _("offer view event")
+        verbose_name_plural = _("offer view events")
         indexes = [
             models.Index(fields=["campaign", "viewed_at"], name="offerviewevent_campaign"),
             models.Index(fields=["owner", "viewed_at"], name="offerviewevent_owner"),
         ]
 
     def __str__(self) -> str:
-        return f"visit {self.pk}"
+        return gettext("visit %(number)s") % {"number": self.pk}
 
 
 class ExportContent(models.TextChoices):
     """What an export is of."""
 
-    CONTACTS = "contacts", "contacts"
-    MESSAGES = "messages", "messages"
-    CLICKS = "clicks", "visits of offers"
-    LEDGER = "ledger", "ledger of credits"
+    CONTACTS = "contacts", _("contacts")
+    MESSAGES = "messages", _("messages")
+    CLICKS = "clicks", _("visits of offers")
+    LEDGER = "ledger", _("ledger of credits")
 
 
 class ExportKind(models.TextChoices):
     """Why an export is made."""
 
-    WEEKLY = "weekly", "weekly"
-    ON_DEMAND = "on_demand", "on demand"
+    WEEKLY = "weekly", _("weekly")
+    ON_DEMAND = "on_demand", _("on demand")
 
 
 class ExportStatus(models.TextChoices):
     """Where an export is. Its file is committed together with `completed`."""
 
-    PENDING = "pending", "pending: waiting for a worker, or being written"
-    COMPLETED = "completed", "completed"
-    FAILED = "failed", "failed"
+    PENDING = "pending", _("pending: waiting for a worker, or being written")
+    COMPLETED = "completed", _("completed")
+    FAILED = "failed", _("failed")
 
 
 class ExportRun(models.Model):
@@ -900,29 +1000,41 @@ class ExportRun(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    content = models.CharField(max_length=12, choices=ExportContent.choices)
+    content = models.CharField(_("content"), max_length=12, choices=ExportContent.choices)
     kind = models.CharField(
-        max_length=12, choices=ExportKind.choices, default=ExportKind.ON_DEMAND, editable=False
+        _("kind"),
+        max_length=12,
+        choices=ExportKind.choices,
+        default=ExportKind.ON_DEMAND,
+        editable=False,
     )
     status = models.CharField(
-        max_length=12, choices=ExportStatus.choices, default=ExportStatus.PENDING, editable=False
+        _("status"),
+        max_length=12,
+        choices=ExportStatus.choices,
+        default=ExportStatus.PENDING,
+        editable=False,
     )
-    range_start = models.DateField("first day", null=True, blank=True)
-    range_end = models.DateField("last day", null=True, blank=True)
+    range_start = models.DateField(_("first day"), null=True, blank=True)
+    range_end = models.DateField(_("last day"), null=True, blank=True)
     attempts = models.SmallIntegerField(
-        default=0, editable=False, help_text="How often a worker began to write it."
+        _("attempts"),
+        default=0,
+        editable=False,
+        help_text=_("How often a worker began to write it."),
     )
-    lines = models.IntegerField("rows", null=True, editable=False)
-    file_size = models.BigIntegerField("size", null=True, editable=False, help_text="bytes")
-    error = models.CharField(max_length=200, blank=True, db_default="", editable=False)
-    started_at = models.DateTimeField(null=True, editable=False)
-    completed_at = models.DateTimeField(null=True, editable=False)
-    created_at = models.DateTimeField("requested at", db_default=Now(), editable=False)
+    lines = models.IntegerField(_("rows"), null=True, editable=False)
+    file_size = models.BigIntegerField(_("size"), null=True, editable=False, help_text=_("bytes"))
+    error = models.CharField(_("error"), max_length=200, blank=True, db_default="", editable=False)
+    started_at = models.DateTimeField(_("started at"), null=True, editable=False)
+    completed_at = models.DateTimeField(_("completed at"), null=True, editable=False)
+    created_at = models.DateTimeField(_("requested at"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name = "export"
+        verbose_name = _("export")
+        verbose_name_plural = _("exports")
         constraints = [
             choice_constraint("content", ExportContent, "exportrun_content_known"),
             choice_constraint("kind", ExportKind, "exportrun_kind_known"),
@@ -944,23 +1056,33 @@ class ExportRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"export {self.pk} of {self.get_content_display()}"
+        return gettext("export %(number)s of %(content)s") % {
+            "number": self.pk,
+            "content": self.get_content_display(),
+        }
 
 
 class ExportFileChunk(models.Model):
     """A part of an export's file, of whole lines."""
 
-    export_run = models.ForeignKey(ExportRun, models.CASCADE, db_index=False)
-    number = models.IntegerField()
-    data = models.BinaryField()
+    export_run = models.ForeignKey(
+        ExportRun, models.CASCADE, db_index=False, verbose_name=_("export run")
+    )
+    number = models.IntegerField(_("number"))
+    data = models.BinaryField(_("data"))
 
     class Meta:
+        verbose_name = _("export file chunk")
+        verbose_name_plural = _("export file chunks")
         constraints = [
             models.UniqueConstraint(fields=["export_run", "number"], name="exportfilechunk_once")
         ]
 
     def __str__(self) -> str:
-        return f"chunk {self.number} of export {self.export_run_id}"
+        return gettext("chunk %(number)s of export %(export)s") % {
+            "number": self.number,
+            "export": self.export_run_id,
+        }
 
 
 class ConversionEvent(models.Model):
@@ -969,11 +1091,17 @@ class ConversionEvent(models.Model):
     Without a constraint on the purchase: it goes with its contact, and its value stays as a figure.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    contact = models.ForeignKey(Contact, models.CASCADE)
-    campaign = models.ForeignKey(Campaign, models.SET_NULL, null=True, blank=True)
-    campaign_message = models.ForeignKey(CampaignMessage, models.SET_NULL, null=True, blank=True)
-    nfc_tag = models.ForeignKey(NfcTag, models.CASCADE, null=True, blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
+    contact = models.ForeignKey(Contact, models.CASCADE, verbose_name=_("contact"))
+    campaign = models.ForeignKey(
+        Campaign, models.SET_NULL, null=True, blank=True, verbose_name=_("campaign")
+    )
+    campaign_message = models.ForeignKey(
+        CampaignMessage, models.SET_NULL, null=True, blank=True, verbose_name=_("campaign message")
+    )
+    nfc_tag = models.ForeignKey(
+        NfcTag, models.CASCADE, null=True, blank=True, verbose_name=_("nfc tag")
+    )
     customer_event = models.ForeignKey(
         CustomerEvent,
         models.DO_NOTHING,
@@ -981,15 +1109,22 @@ class ConversionEvent(models.Model):
         blank=True,
         db_index=False,
         db_constraint=False,
-        verbose_name="purchase",
+        verbose_name=_("purchase"),
     )
     value = models.DecimalField(
-        max_digits=11, decimal_places=2, null=True, blank=True, help_text="of the purchase"
+        _("value"),
+        max_digits=11,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        help_text=_("of the purchase"),
     )
-    metadata = models.JSONField(null=True, blank=True)
-    occurred_at = models.DateTimeField("at", db_default=Now(), db_index=True)
+    metadata = models.JSONField(_("metadata"), null=True, blank=True)
+    occurred_at = models.DateTimeField(_("at"), db_default=Now(), db_index=True)
 
     class Meta:
+        verbose_name = _("conversion event")
+        verbose_name_plural = _("conversion events")
         constraints = [
             models.UniqueConstraint(
                 fields=["customer_event"],
@@ -999,4 +1134,4 @@ class ConversionEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"conversion {self.pk}"
+        return gettext("conversion %(number)s") % {"number": self.pk}

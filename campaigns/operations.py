@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.db.models import Sum
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from astronote.operations import registry
@@ -57,7 +59,7 @@ from messaging.statuses import COUNTED_STATUSES
 EVERY_QUARTER_OF_AN_HOUR = "*/15 * * * *"
 
 ROWS_FOUND = 5
-MARKED_AS_USED = "accountability: who marked an offer as used"
+MARKED_AS_USED = _("accountability: who marked an offer as used")
 
 
 def _recurring_jobs() -> Iterator[RecurringJob]:
@@ -68,7 +70,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         interval=settings.WATCHDOG_INTERVAL / 1000,
         run_now=RunNow(
             "campaigns.change_campaign",
-            "look for what is stuck and repair it",
+            gettext("look for what is stuck and repair it"),
             lambda: run_watchdog(dry_run=True),
         ),
     )
@@ -86,7 +88,7 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         on_start=settings.RUN_BIRTHDAY_ON_START,
         run_now=RunNow(
             "campaigns.change_campaign",
-            "send the birthday messages that are due, which stores pay for",
+            gettext("send the birthday messages that are due, which stores pay for"),
             lambda: birthday.enqueue_birthday_messages_unless_running_elsewhere(dry_run=True),
         ),
     )
@@ -135,16 +137,16 @@ registry.upload_paths.register(
 )
 registry.first_steps.register(
     FirstStep(
-        "Send a test to your own phone",
-        "Write a campaign, save it, and press “Send a test” on its page.",
+        _("Send a test to your own phone"),
+        _("Write a campaign, save it, and press “Send a test” on its page."),
         DirectMessage.objects.filter(idempotency_key__startswith=TEST_KEY_PREFIX).exists,
         _newest_startable_campaign_or_add_url,
         "campaigns.change_campaign",
         70,
     ),
     FirstStep(
-        "Send the first campaign",
-        "Its page shows who gets it, what it costs and what is left, before anything is sent.",
+        _("Send the first campaign"),
+        _("Its page shows who gets it, what it costs and what is left, before anything is sent."),
         Campaign.objects.filter(started_at__isnull=False).exists,
         _newest_startable_campaign_or_add_url,
         "campaigns.change_campaign",
@@ -214,11 +216,11 @@ registry.personal_data.register(
         PersonalData(
             model,
             ("contact", "to", "text", "last_error"),
-            "what was sent to whom",
+            _("what was sent to whom"),
             UNTIL_CONTACT_RETENTION,
-            categories="number and text, which has the contact's name",
+            categories=_("number and text, which has the contact's name"),
             legal_ground=LegalGround.CONSENT_OR_CUSTOMER_CONTRACT,
-            source="the contact and the store's text",
+            source=_("the contact and the store's text"),
             found_by=BY_CONTACT_OR_NUMBER,
             on_erasure=OnErasure.EMPTY,
             shown_with=shown_with,
@@ -232,11 +234,11 @@ registry.personal_data.register(
     PersonalData(
         "campaigns.OfferViewEvent",
         ("ip_address", "user_agent", "device_type", "viewed_at"),
-        "counting visits of an offer, without those of programs",
+        _("counting visits of an offer, without those of programs"),
         FOR_RETENTION_DAYS,
-        categories="address, browser, device and time of a visit",
+        categories=_("address, browser, device and time of a visit"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the visitor's browser",
+        source=_("the visitor's browser"),
         found_by=found_by_contact_id("campaign_message__contact"),
         on_erasure=OnErasure.EMPTY,
         shown_with=("campaign__name",),
@@ -244,11 +246,11 @@ registry.personal_data.register(
     PersonalData(
         "campaigns.NfcScan",
         ("contact", "status", "ip_address", "user_agent", "device_type", "created_at"),
-        "counting openings of a tag's page, without those of programs",
+        _("counting openings of a tag's page, without those of programs"),
         FOR_RETENTION_DAYS,
-        categories="address, browser, device, time and result of an opening",
+        categories=_("address, browser, device, time and result of an opening"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the visitor's browser",
+        source=_("the visitor's browser"),
         found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.EMPTY,
         shown_with=("tag__label",),
@@ -256,11 +258,11 @@ registry.personal_data.register(
     PersonalData(
         "campaigns.PublicSignupEvent",
         ("contact", "outcome", "ip_address", "user_agent", "meta", "created_at"),
-        "signing up from a store's page, and proof of it",
-        f"{FOR_RETENTION_DAYS}; number, name and birthday until it is applied",
-        categories="time, address and browser of a sign-up; number, name and birthday as typed",
+        _("signing up from a store's page, and proof of it"),
+        _("PII_RETENTION_DAYS; number, name and birthday until it is applied"),
+        categories=_("time, address and browser of a sign-up; number, name and birthday as typed"),
         legal_ground=LegalGround.CONSENT,
-        source="the visitor, who typed it, and the visitor's browser",
+        source=_("the visitor, who typed it, and the visitor's browser"),
         found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.EMPTY,
         shown_with=("tag__label",),
@@ -268,11 +270,11 @@ registry.personal_data.register(
     PersonalData(
         "campaigns.ConversionEvent",
         ("contact", "value", "metadata", "occurred_at"),
-        "what led to a purchase",
-        f"{UNTIL_CONTACT_RETENTION}; number, address and browser {FOR_RETENTION_DAYS}",
-        categories="purchase, with number, address and browser",
+        _("what led to a purchase"),
+        _("until the contact's retention; number, address and browser PII_RETENTION_DAYS"),
+        categories=_("purchase, with number, address and browser"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the store's till or tag",
+        source=_("the store's till or tag"),
         found_by=found_by_contact_id("contact"),
         on_erasure=OnErasure.DELETE,
         shown_with=("campaign__name", "nfc_tag__label"),
@@ -280,12 +282,12 @@ registry.personal_data.register(
     PersonalData(
         "campaigns.ExportFileChunk",
         ("data",),
-        "handing a store its own data as a file",
+        _("handing a store its own data as a file"),
         "EXPORT_FILE_RETENTION_HOURS",
-        categories="what the store holds of its customers: contacts, messages, visits",
+        categories=_("what the store holds of its customers: contacts, messages, visits"),
         legal_ground=LegalGround.ACCOUNT_CONTRACT,
-        source="the rows that the file was made of",
-        found_by=FoundBy("by reading the file"),
+        source=_("the rows that the file was made of"),
+        found_by=FoundBy(_("by reading the file")),
         on_erasure=OnErasure.DELETE,
         store="export_run__owner",
     ),
@@ -293,11 +295,11 @@ registry.personal_data.register(
         PersonalData(
             model,
             ("evidence_json", "redeemed_at"),
-            "proof that an offer was used",
+            _("proof that an offer was used"),
             FOR_RETENTION_DAYS,
-            categories="redemption, with address and browser",
+            categories=_("redemption, with address and browser"),
             legal_ground=LegalGround.CUSTOMER_CONTRACT,
-            source="the store's till; the customer at a tag",
+            source=_("the store's till; the customer at a tag"),
             found_by=found_by_contact_id("message__contact"),
             on_erasure=OnErasure.EMPTY,
         )
@@ -309,9 +311,9 @@ registry.personal_data.register(
             fields,
             purpose,
             AS_LONG_AS_ITS_ROW,
-            categories="free text, which may name a person",
+            categories=_("free text, which may name a person"),
             legal_ground=LegalGround.LEGITIMATE_INTEREST,
-            source="the store or an operator, who typed it",
+            source=_("the store or an operator, who typed it"),
             found_by=BY_TEXT,
             on_erasure=OnErasure.MASK,
         )
@@ -319,28 +321,28 @@ registry.personal_data.register(
             (
                 "campaigns.Campaign",
                 ("name", "message_text", "offer_url", "block_reason"),
-                "what is sent to an audience",
+                _("what is sent to an audience"),
             ),
             (
                 "campaigns.Segment",
                 ("name", "conditions"),
-                "filtering contacts for campaigns",
+                _("filtering contacts for campaigns"),
             ),
             (
                 "campaigns.Automation",
                 ("message_body", "block_reason"),
-                "a store's standing messages",
+                _("a store's standing messages"),
             ),
             (
                 "campaigns.AutomationRule",
                 ("name", "description", "message_body", "block_reason"),
-                "messages before and after events of customers",
+                _("messages before and after events of customers"),
             ),
-            ("campaigns.NfcTag", ("label",), "telling a store's tags apart"),
+            ("campaigns.NfcTag", ("label",), _("telling a store's tags apart")),
             (
                 "campaigns.SignupPage",
                 ("display_name", "headline_en", "headline_el", "blurb_en", "blurb_el"),
-                "what a store's public pages say",
+                _("what a store's public pages say"),
             ),
         )
     ),
@@ -350,22 +352,22 @@ registry.personal_data.register(
             fields,
             purpose,
             AS_LONG_AS_ITS_ROW,
-            categories="which account it was",
+            categories=_("which account it was"),
             legal_ground=LegalGround.LEGITIMATE_INTEREST,
-            source="the work of operators",
+            source=_("the work of operators"),
             found_by=BY_TEXT,
             on_erasure=OnErasure.KEEP,
             subjects=Subjects.ACCOUNTS,
             store="",
         )
         for model, fields, purpose in (
-            ("campaigns.Campaign", ("created_by",), "accountability: who made a campaign"),
+            ("campaigns.Campaign", ("created_by",), _("accountability: who made a campaign")),
             ("campaigns.Redemption", ("redeemed_by",), MARKED_AS_USED),
             ("campaigns.AutomationRedemption", ("redeemed_by",), MARKED_AS_USED),
             (
                 "campaigns.ServiceConfirmation",
                 ("asked_by", "confirmed_by", "asked_at", "confirmed_at"),
-                "accountability: which two persons let a big service campaign go",
+                _("accountability: which two persons let a big service campaign go"),
             ),
         )
     ),
@@ -386,14 +388,14 @@ registry.no_personal_data.register(
             "updated_at",
             "to_everybody",
         ),
-        "settings, states and times of a campaign",
+        _("settings, states and times of a campaign"),
     ),
     NoPersonalData(
         "campaigns.Campaign",
         ("total", "sent", "delivered", "failed", "skipped", "unknown", "conversions"),
         FIGURES,
     ),
-    NoPersonalData("campaigns.ExportFileChunk", ("number",), "the place of a piece in its file"),
+    NoPersonalData("campaigns.ExportFileChunk", ("number",), _("the place of a piece in its file")),
     NoPersonalData(
         "campaigns.ExportRun",
         (
@@ -408,15 +410,15 @@ registry.no_personal_data.register(
             "completed_at",
             "created_at",
         ),
-        "settings, states and times of an export",
+        _("settings, states and times of an export"),
     ),
     NoPersonalData("campaigns.ExportRun", ("lines", "file_size"), FIGURES),
-    NoPersonalData("campaigns.AudienceChoice", ("is_excluded",), "whom a campaign leaves out"),
+    NoPersonalData("campaigns.AudienceChoice", ("is_excluded",), _("whom a campaign leaves out")),
     NoPersonalData("campaigns.Segment", ("created_at", "updated_at"), STATES_OF_WORK),
     NoPersonalData(
         "campaigns.ServiceConfirmation",
         ("settings_digest",),
-        "a digest of what was confirmed: text and audience of a campaign",
+        _("a digest of what was confirmed: text and audience of a campaign"),
     ),
     NoPersonalData("campaigns.CampaignMessage", MESSAGE_CODES, OF_ITS_MESSAGE),
     NoPersonalData(
@@ -430,7 +432,7 @@ registry.no_personal_data.register(
             "updated_at",
             "is_active",
         ),
-        "settings, states and times of an automation",
+        _("settings, states and times of an automation"),
     ),
     NoPersonalData(
         "campaigns.AutomationMessage", (*MESSAGE_CODES, "occurrence_key"), OF_ITS_MESSAGE
@@ -438,20 +440,20 @@ registry.no_personal_data.register(
     NoPersonalData(
         "campaigns.NfcTag",
         ("public_id", "type", "created_at", "is_active"),
-        "a random code, kind, time and state of a tag",
+        _("a random code, kind, time and state of a tag"),
     ),
     NoPersonalData(
         "campaigns.SignupPage",
         ("primary_color", "asks_name", "asks_birthday", "created_at", "updated_at"),
-        "settings of a store's public pages",
+        _("settings of a store's public pages"),
     ),
     NoPersonalData(
         "campaigns.RetailAsset",
         ("mime_type", "byte_size", "data", "created_at"),
-        "a logo, which the store shows to everybody",
+        _("a logo, which the store shows to everybody"),
     ),
     NoPersonalData(
-        "campaigns.PublicSignupEvent", ("idempotency_key",), "a random number of a form"
+        "campaigns.PublicSignupEvent", ("idempotency_key",), _("a random number of a form")
     ),
     NoPersonalData(
         "campaigns.AutomationRule",
@@ -466,7 +468,7 @@ registry.no_personal_data.register(
             "created_at",
             "updated_at",
         ),
-        "settings, states and times of a rule",
+        _("settings, states and times of a rule"),
     ),
     NoPersonalData("campaigns.AutomationSend", (*MESSAGE_CODES, "scheduled_for"), OF_ITS_MESSAGE),
 )
@@ -477,7 +479,8 @@ def _find_newest_campaigns_with_name_containing(text: str) -> list[Found]:
     return [
         Found(
             str(campaign),
-            f"campaign of {campaign.owner}, {campaign.get_status_display()}",
+            gettext("campaign of %(store)s, %(status)s")
+            % {"store": campaign.owner, "status": campaign.get_status_display()},
             reverse("admin:campaigns_campaign_change", args=[campaign.pk]),
         )
         for campaign in found[:ROWS_FOUND]
@@ -489,8 +492,8 @@ def _links_to_messages_of_possible_numbers(text: str) -> list[Found]:
     address = reverse("admin:campaigns_campaignmessage_changelist")
     return [
         Found(
-            f"Messages to {number}",
-            "messages of campaigns",
+            gettext("Messages to %(number)s") % {"number": number},
+            gettext("messages of campaigns"),
             f"{address}?{urlencode({'q': number})}",
         )
         for number in possible_numbers_in_countries_of_stores(text)
@@ -509,43 +512,53 @@ registry.search_sources.register(
     ),
 )
 registry.sidebar_links.register(
-    SidebarLink.to_admin_changelist("", "Campaigns", "campaign", "campaigns.campaign", 10),
+    SidebarLink.to_admin_changelist("", _("Campaigns"), "campaign", "campaigns.campaign", 10),
     SidebarLink.to_admin_changelist(
-        "SMS messages", "Campaign messages", "sms", "campaigns.campaignmessage", 100
+        _("SMS messages"), _("Campaign messages"), "sms", "campaigns.campaignmessage", 100
     ),
     SidebarLink.to_admin_changelist(
-        "SMS messages", "Automation messages", "cake", "campaigns.automationmessage", 110
+        _("SMS messages"), _("Automation messages"), "cake", "campaigns.automationmessage", 110
     ),
     SidebarLink.to_admin_changelist(
-        "SMS messages", "Messages of rules", "event", "campaigns.automationsend", 115
+        _("SMS messages"), _("Messages of rules"), "event", "campaigns.automationsend", 115
     ),
     SidebarLink(
-        "SMS messages",
-        "Messages from a file",
+        _("SMS messages"),
+        _("Messages from a file"),
         "upload",
         "admin:campaigns_direct_file",
         "campaigns.add_campaign",
         95,
     ),
-    SidebarLink.to_admin_changelist("More", "Exports", "download", "campaigns.exportrun", 418),
-    SidebarLink.to_admin_changelist("More", "Segments", "filter_alt", "campaigns.segment", 415),
-    SidebarLink.to_admin_changelist("More", "Automations", "bolt", "campaigns.automation", 400),
     SidebarLink.to_admin_changelist(
-        "More", "Automation rules", "rule", "campaigns.automationrule", 402
+        _("More"), _("Exports"), "download", "campaigns.exportrun", 418
     ),
     SidebarLink.to_admin_changelist(
-        "More", "Offer views", "visibility", "campaigns.offerviewevent", 440
+        _("More"), _("Segments"), "filter_alt", "campaigns.segment", 415
     ),
     SidebarLink.to_admin_changelist(
-        "More", "QR codes and NFC tags", "nfc", "campaigns.nfctag", 450
-    ),
-    SidebarLink.to_admin_changelist("More", "Scans", "contactless", "campaigns.nfcscan", 460),
-    SidebarLink.to_admin_changelist("More", "Sign-up pages", "web", "campaigns.signuppage", 462),
-    SidebarLink.to_admin_changelist(
-        "More", "Sign-ups", "person_add", "campaigns.publicsignupevent", 464
+        _("More"), _("Automations"), "bolt", "campaigns.automation", 400
     ),
     SidebarLink.to_admin_changelist(
-        "More", "Conversions", "shopping_bag", "campaigns.conversionevent", 470
+        _("More"), _("Automation rules"), "rule", "campaigns.automationrule", 402
     ),
-    SidebarLink.to_admin_changelist("More", "Redemptions", "redeem", "campaigns.redemption", 480),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Offer views"), "visibility", "campaigns.offerviewevent", 440
+    ),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("QR codes and NFC tags"), "nfc", "campaigns.nfctag", 450
+    ),
+    SidebarLink.to_admin_changelist(_("More"), _("Scans"), "contactless", "campaigns.nfcscan", 460),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Sign-up pages"), "web", "campaigns.signuppage", 462
+    ),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Sign-ups"), "person_add", "campaigns.publicsignupevent", 464
+    ),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Conversions"), "shopping_bag", "campaigns.conversionevent", 470
+    ),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Redemptions"), "redeem", "campaigns.redemption", 480
+    ),
 )

@@ -29,7 +29,7 @@ from campaigns.models import (
 from campaigns.signup.tags import tag_url
 from contacts.importing.lifecycle import import_progress
 from contacts.models import OPEN_IMPORT_STATUSES, Contact, ContactImport, List
-from messaging.statuses import describe_reason
+from messaging.statuses import STATUS_WORDS, MessageStatus, describe_reason
 
 ROWS_SHOWN = 10
 MESSAGES_SHOWN = 50
@@ -99,6 +99,7 @@ def contact_messages_and_lists_context(request: HttpRequest, contact: Contact) -
         messages += newest.annotate(source=source).values(*columns, "source")[:MESSAGES_SHOWN]
     messages.sort(key=lambda row: row["created_at"], reverse=True)
     for row in messages:
+        row["status"] = STATUS_WORDS[MessageStatus(row["status"])]
         row["reason"] = describe_reason(row["error_code"]) if row["error_code"] else ""
     lists = List.objects.filter(listmembership__contact=contact)
     return {

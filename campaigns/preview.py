@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
@@ -232,7 +232,7 @@ def _preview_by_counting_audience_or_sample(
             SkippedCount(describe_reason(reason), round(count * scale))
             for reason, count in counts.by_reason.most_common()
         ],
-        left_out=[LeftOut(suppressed, SUPPRESSED)] if suppressed else [],
+        left_out=[LeftOut(suppressed, str(SUPPRESSED))] if suppressed else [],
         without_value=round(counts.without_value * scale),
         text_without_value=render(EMPTY_CONTACT, SAMPLE_CODE) if counts.without_value else "",
         unicode=unicode,
@@ -319,13 +319,13 @@ def _why_campaign_cannot_be_sent(
     except SendingBlocked as blocked:
         return str(blocked)
     if not campaign.message_text.strip():
-        return "The campaign has no text yet."
+        return gettext("The campaign has no text yet.")
     problem = audience_choice_problem_or_empty(campaign)
     if problem or not (preview.recipients or preview.skipped):
         problem = problem or explain_why_audience_is_empty(campaign)
         return f"{problem[0].upper()}{problem[1:]}."
     if not preview.recipients:
-        return "Every contact of the audience is skipped."
+        return gettext("Every contact of the audience is skipped.")
     try:
         service_campaigns.raise_blocked_if_over_limit_and_unconfirmed(campaign, audience_size)
     except SendingBlocked as blocked:
@@ -346,15 +346,20 @@ def _quiet_hours_and_cap_notes(campaign: Campaign) -> Iterator[str]:
         campaign.message_type, campaign.owner.timezone
     ):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))
-        yield f"The store has quiet hours: sending begins at {local:%H:%M} {local.tzinfo}."
+        yield gettext("The store has quiet hours: sending begins at %(time)s %(zone)s.") % {
+            "time": f"{local:%H:%M}",
+            "zone": local.tzinfo,
+        }
     yield from store_cap_sentences()
     if campaign.message_type == MessageType.MARKETING:
-        for cap, period in (
-            (settings.CONTACT_MARKETING_PER_DAY, "24 hours"),
-            (settings.CONTACT_MARKETING_PER_WEEK, "7 days"),
-        ):
-            if cap:
-                yield f"Contacts with {cap:,} marketing messages within {period} are skipped."
+        if per_day := settings.CONTACT_MARKETING_PER_DAY:
+            yield gettext(
+                "Contacts with %(limit)s marketing messages within 24 hours are skipped."
+            ) % {"limit": format_count(per_day)}
+        if per_week := settings.CONTACT_MARKETING_PER_WEEK:
+            yield gettext(
+                "Contacts with %(limit)s marketing messages within 7 days are skipped."
+            ) % {"limit": format_count(per_week)}
 
 
 class RecipientText(NamedTuple):
@@ -397,9 +402,9 @@ def search_contacts_and_preview_texts_with_why_not(
             {name: getattr(contact, name) for name in (*CONTACT_FIELDS, CUSTOM_VALUES)}, SAMPLE_CODE
         )
         if contact.pk not in in_audience:
-            why_not = "is not in the audience, or may not be messaged"
+            why_not = gettext("is not in the audience, or may not be messaged")
         elif contact.pk not in reasons:
-            why_not = "the number is suppressed, or a reply of theirs waits for a decision"
+            why_not = gettext("the number is suppressed, or a reply of theirs waits for a decision")
         else:
             why_not = describe_reason(reasons[contact.pk]) if reasons[contact.pk] else ""
         texts.append(RecipientText(contact, text, count_parts(text), why_not))

@@ -15,7 +15,10 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Case, F, OuterRef, Q, QuerySet, Subquery, Sum, When
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
 
+from astronote.common.counts import format_count
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import rows
 from astronote.common.store_clock import format_time_with_zone_name
@@ -189,15 +192,22 @@ class FunnelStep(NamedTuple):
 
 def campaign_funnel(campaign: Campaign, report: CampaignReport) -> list[FunnelStep]:
     """How many recipients were sent the message, had it delivered, followed it or opted out."""
-    of_sent = f"of the {report.accepted:,} sent"
+    of_sent = gettext("of the %(count)s sent") % {"count": format_count(report.accepted)}
     steps = [
-        ("Recipients", campaign.total, None, ""),
-        ("Sent", report.accepted, campaign.total, f"of the {campaign.total:,} recipients"),
-        ("Delivered", report.delivered, report.accepted, of_sent),
+        (gettext("Recipients"), campaign.total, None, ""),
+        (
+            gettext("Sent"),
+            report.accepted,
+            campaign.total,
+            gettext("of the %(count)s recipients") % {"count": format_count(campaign.total)},
+        ),
+        (gettext("Delivered"), report.delivered, report.accepted, of_sent),
     ]
     if campaign.offer_url:
-        steps.append(("Opened the offer", report.people_who_clicked, report.accepted, of_sent))
-    steps.append(("Opted out", report.opted_out, report.accepted, of_sent))
+        steps.append(
+            (gettext("Opened the offer"), report.people_who_clicked, report.accepted, of_sent)
+        )
+    steps.append((gettext("Opted out"), report.opted_out, report.accepted, of_sent))
     return [
         FunnelStep(
             name,
@@ -246,7 +256,7 @@ def merge_slots_into_chart_points(
         for position, count in enumerate(slot_counts):
             bar[position] += count
     return [
-        (f"{(first + span * position).astimezone(zone):%a %d %b %H:%M}", bar)
+        (date_format((first + span * position).astimezone(zone), "D d M H:i"), bar)
         for position, bar in enumerate(counts)
     ]
 
@@ -476,7 +486,13 @@ def why_waiting_or_blocked_or_empty(campaign: CampaignWithNextBatch) -> str:
     if campaign.block_reason:
         if not campaign.retry_after:
             return campaign.block_reason
-        return f"{campaign.block_reason}; tried again at {local_time(campaign.retry_after)}"
+        return gettext("%(reason)s; tried again at %(time)s") % {
+            "reason": campaign.block_reason,
+            "time": local_time(campaign.retry_after),
+        }
     if campaign.next_at and now < campaign.next_at < HELD:
-        return f"waiting for {campaign.next_reason} until {local_time(campaign.next_at)}"
+        return gettext("waiting for %(reason)s until %(time)s") % {
+            "reason": campaign.next_reason,
+            "time": local_time(campaign.next_at),
+        }
     return ""

@@ -11,6 +11,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common import audit
 from astronote.common.sql import database_now
@@ -26,7 +28,7 @@ SCHEDULER = "scheduler"  # in the audit trail
 START_CAMPAIGN = "campaigns.tasks.start_campaign"
 MAX_STARTS_PER_SWEEP = 100
 MAX_AHEAD = timedelta(days=366)
-TOO_FAR_AHEAD = "the time is more than a year away: check the year"
+TOO_FAR_AHEAD = _("the time is more than a year away: check the year")
 
 
 def schedule_campaign_and_enqueue_start_or_raise(
@@ -51,19 +53,24 @@ def schedule_campaign_and_enqueue_start_or_raise(
     if start_at.year > now.year + 1:
         raise ValueError(TOO_FAR_AHEAD)
     if start_at.year < now.year - 1:
-        raise ValueError(f"the year {start_at.year} has passed: give a time in the future")
+        raise ValueError(
+            gettext("the year %(year)s has passed: give a time in the future")
+            % {"year": start_at.year}
+        )
     if start_at.tzinfo is None:
         start_at = local_to_aware_or_raise_if_skipped_or_twice(start_at, campaign.owner.timezone)
     if start_at <= now:
         shown = format_time_with_zone_name(start_at, campaign.owner.timezone)
-        raise ValueError(f"{shown} has passed: give a time in the future")
+        raise ValueError(
+            gettext("%(time)s has passed: give a time in the future") % {"time": shown}
+        )
     if start_at > now + MAX_AHEAD:
         raise ValueError(TOO_FAR_AHEAD)
     with transaction.atomic():
         locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
         current = locked.get(pk=campaign.pk)
         if current.status not in STARTABLE_STATUSES:
-            raise ValueError("only a draft or scheduled campaign can be scheduled")
+            raise ValueError(gettext("only a draft or scheduled campaign can be scheduled"))
         service_campaigns.raise_not_permitted_if_may_not_send_type(current.message_type, by)
         message_text.build_full_text_or_raise_if_unsendable(current)
         details = service_campaigns.audit_details_of_type_and_recipient_count_if_service(current)
@@ -93,7 +100,7 @@ def unschedule_to_draft_and_cancel_start_job_or_raise(campaign: Campaign, *, by:
             status=CampaignStatus.DRAFT, scheduled_at=None, block_reason="", retry_after=None
         )
         if not updated:
-            raise ValueError("only a scheduled campaign can be unscheduled")
+            raise ValueError(gettext("only a scheduled campaign can be unscheduled"))
         audit.write_entry("unschedule", campaign, by=by)
         jobs.cancel_delayed_job_on_commit_if_present("scheduler", start_job_id(campaign))
 

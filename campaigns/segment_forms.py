@@ -12,6 +12,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.dates import MONTHS
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common import audit
 from astronote.models import User
@@ -22,7 +24,7 @@ from contacts.ages import ADULT_AGE
 from contacts.models import Gender, List
 
 MAX_AGE, MAX_DAYS = 120, 3650
-ANY = ("", "any")
+ANY = ("", _("any"))
 
 
 def _calling_code_choices() -> list[tuple[str, str]]:
@@ -40,46 +42,58 @@ class ConditionFields(forms.Form):
     A class that uses it has the store in `cleaned_data["owner"]`.
     """
 
-    gender = forms.ChoiceField(choices=[ANY, *Gender.choices], required=False)
-    age_from = forms.IntegerField(min_value=ADULT_AGE, max_value=MAX_AGE, required=False)
+    gender = forms.ChoiceField(label=_("Gender"), choices=[ANY, *Gender.choices], required=False)
+    age_from = forms.IntegerField(
+        label=_("Age from"), min_value=ADULT_AGE, max_value=MAX_AGE, required=False
+    )
     age_to = forms.IntegerField(
-        min_value=ADULT_AGE, max_value=MAX_AGE, required=False, help_text="Completed years."
+        label=_("Age to"),
+        min_value=ADULT_AGE,
+        max_value=MAX_AGE,
+        required=False,
+        help_text=_("Completed years."),
     )
     birth_month = forms.TypedChoiceField(
-        choices=[ANY, *MONTHS.items()], coerce=int, empty_value=None, required=False
+        label=_("Birth month"),
+        choices=[ANY, *MONTHS.items()],
+        coerce=int,
+        empty_value=None,
+        required=False,
     )
     calling_code = forms.ChoiceField(
-        label="Country of the number", choices=[ANY, *_calling_code_choices()], required=False
+        label=_("Country of the number"), choices=[ANY, *_calling_code_choices()], required=False
     )
     in_lists = forms.ModelMultipleChoiceField(
-        List.objects, label="On one of these lists", required=False
+        List.objects, label=_("On one of these lists"), required=False
     )
     not_in_lists = forms.ModelMultipleChoiceField(
-        List.objects, label="On none of these lists", required=False
+        List.objects, label=_("On none of these lists"), required=False
     )
     joined_since = forms.DateField(
+        label=_("Joined since"),
         input_formats=["%Y-%m-%d"],
         required=False,
-        help_text="The day on which the store got the contact, or later.",
+        help_text=_("The day on which the store got the contact, or later."),
     )
     messaged_within_days = forms.IntegerField(
-        label="Got a message within days", min_value=1, max_value=MAX_DAYS, required=False
+        label=_("Got a message within days"), min_value=1, max_value=MAX_DAYS, required=False
     )
     not_messaged_within_days = forms.IntegerField(
-        label="Got no message within days", min_value=1, max_value=MAX_DAYS, required=False
+        label=_("Got no message within days"), min_value=1, max_value=MAX_DAYS, required=False
     )
     clicked_within_days = forms.IntegerField(
-        label="Clicked within days", min_value=1, max_value=MAX_DAYS, required=False
+        label=_("Clicked within days"), min_value=1, max_value=MAX_DAYS, required=False
     )
     not_clicked_within_days = forms.IntegerField(
-        label="Did not click within days", min_value=1, max_value=MAX_DAYS, required=False
+        label=_("Did not click within days"), min_value=1, max_value=MAX_DAYS, required=False
     )
 
     custom_fields = forms.CharField(
+        label=_("Custom fields"),
         required=False,
         max_length=2000,
         widget=forms.Textarea({"rows": 3}),
-        help_text="One a line: city = Athens, visits >= 3, last_visit <= 2026-05-17.",
+        help_text=_("One a line: city = Athens, visits >= 3, last_visit <= 2026-05-17."),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -87,11 +101,11 @@ class ConditionFields(forms.Form):
         cleaned = super().clean() or self.cleaned_data
         low, high = cleaned.get("age_from"), cleaned.get("age_to")
         if low and high and low > high:
-            self.add_error("age_to", "The second age is below the first.")
+            self.add_error("age_to", gettext("The second age is below the first."))
         owner = cleaned.get("owner")
         for name in segments.LIST_CONDITIONS:
             if owner and any(one.owner_id != owner.pk for one in cleaned.get(name) or ()):
-                self.add_error(name, "A list belongs to another store.")
+                self.add_error(name, gettext("A list belongs to another store."))
         if owner and cleaned.get(segments.CUSTOM_CONDITIONS):
             try:
                 cleaned[segments.CUSTOM_CONDITIONS] = read_conditions(
@@ -100,7 +114,7 @@ class ConditionFields(forms.Form):
             except ValidationError as problem:
                 self.add_error(segments.CUSTOM_CONDITIONS, problem)
         if not self.errors and not stored_conditions_from_cleaned_data(cleaned):
-            raise ValidationError("Set at least one condition.")
+            raise ValidationError(gettext("Set at least one condition."))
         return cleaned
 
 

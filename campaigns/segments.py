@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
 from astronote.models import User
@@ -141,6 +143,22 @@ CONDITIONS: dict[str, Callable[[Any, Scope], Q]] = {
     "not_clicked_within_days": _not_clicked_within_days,
     CUSTOM_CONDITIONS: _custom_fields,
 }
+# As people read them beside a value.
+CONDITION_NAMES = {
+    "gender": _("gender"),
+    "age_from": _("age from"),
+    "age_to": _("age to"),
+    "birth_month": _("birth month"),
+    "calling_code": _("calling code"),
+    "in_lists": _("in lists"),
+    "not_in_lists": _("not in lists"),
+    "joined_since": _("joined since"),
+    "messaged_within_days": _("messaged within days"),
+    "not_messaged_within_days": _("not messaged within days"),
+    "clicked_within_days": _("clicked within days"),
+    "not_clicked_within_days": _("not clicked within days"),
+    CUSTOM_CONDITIONS: _("custom fields"),
+}
 LIST_CONDITIONS = ("in_lists", "not_in_lists")
 
 
@@ -181,13 +199,17 @@ def segment_problem(segment: Segment) -> str:
     named = {pk for name in LIST_CONDITIONS for pk in segment.conditions.get(name, ())}
     known = List.objects.filter(owner=segment.owner_id, pk__in=named).count()
     if known < len(named):
-        return f"the segment {segment} names a list that was deleted: choose its lists again"
+        return gettext(
+            "the segment %(segment)s names a list that was deleted: choose its lists again"
+        ) % {"segment": segment}
     keys = {key for key, *_ in segment.conditions.get(CUSTOM_CONDITIONS, ())}
     fields = CustomField.objects.filter(owner=segment.owner_id, key__in=keys)
     if keys and (gone := keys.difference(fields.values_list("key", flat=True))):
-        return f"the segment {segment} names a custom field that was deleted: {min(gone)}"
+        return gettext(
+            "the segment %(segment)s names a custom field that was deleted: %(field)s"
+        ) % {"segment": segment, "field": min(gone)}
     if not segment.conditions:
-        return f"the segment {segment} has no condition"
+        return gettext("the segment %(segment)s has no condition") % {"segment": segment}
     return ""
 
 
@@ -210,4 +232,4 @@ def describe_segment_conditions(segment: Segment) -> str:
     if CUSTOM_CONDITIONS in conditions:
         text = write_conditions(conditions[CUSTOM_CONDITIONS])
         conditions[CUSTOM_CONDITIONS] = text.replace("\n", ", ")
-    return "; ".join(f"{name.replace('_', ' ')}: {value}" for name, value in conditions.items())
+    return "; ".join(f"{CONDITION_NAMES[name]}: {value}" for name, value in conditions.items())

@@ -12,9 +12,12 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
+from astronote.common.counts import format_count
 from astronote.common.store_clock import format_time_with_zone_name
 from astronote.models import User
 from campaigns.audience import campaign_audience_with_consent_and_age
@@ -22,7 +25,7 @@ from campaigns.models import STARTABLE_STATUSES, Campaign, ServiceConfirmation
 from contacts.models import MessageType
 
 PERMISSION = "campaigns.send_service"
-MESSAGE_TYPE_MEANINGS = (
+MESSAGE_TYPE_MEANINGS = _(
     "Marketing: anything that promotes the store, such as an offer, a discount or news; it goes to"
     " contacts who agreed to it, with a way to opt out. Service: what customers must know about an"
     " order, a booking or a contract of theirs; it also goes to those who opted out of marketing,"
@@ -53,7 +56,7 @@ def raise_not_permitted_if_may_not_send_type(message_type: str, by: Any) -> None
         NotPermitted: if `may_send_message_type` says no.
     """
     if not may_send_message_type(message_type, by):
-        raise NotPermitted("service messages need an account that may send them")
+        raise NotPermitted(gettext("service messages need an account that may send them"))
 
 
 def recipient_limit_unless_confirmed(campaign: Campaign) -> int | None:
@@ -72,7 +75,10 @@ def raise_blocked_if_over_limit_and_unconfirmed(campaign: Campaign, recipient_co
     limit = recipient_limit_unless_confirmed(campaign)
     if limit is not None and recipient_count > limit:
         raise SendingBlocked(
-            f"a second person must confirm a service campaign to more than {limit:,} recipients"
+            gettext(
+                "a second person must confirm a service campaign to more than %(limit)s recipients"
+            )
+            % {"limit": format_count(limit)}
         )
 
 
@@ -136,7 +142,7 @@ def ask_for_confirmation_replacing_earlier_or_raise(campaign: Campaign, *, by: A
         locked = _lock_and_reload_startable_or_raise(campaign)
         raise_not_permitted_if_may_not_send_type(locked.message_type, by)
         if not needs_confirmation(locked):
-            raise ValueError("the campaign needs no confirmation")
+            raise ValueError(gettext("the campaign needs no confirmation"))
         ServiceConfirmation.objects.update_or_create(
             campaign=locked,
             defaults={
@@ -174,11 +180,17 @@ def confirm_as_second_person_and_unblock_or_raise(
         raise_not_permitted_if_may_not_send_type(MessageType.SERVICE, by)
         request = confirmation_request_for_current_settings(locked)
         if request is None:
-            raise ValueError("nobody asked to confirm the text and audience as they are now")
+            raise ValueError(
+                gettext("nobody asked to confirm the text and audience as they are now")
+            )
         if seen_digest != request.settings_digest:
-            raise ValueError("the text or audience was changed meanwhile: look at it again")
+            raise ValueError(
+                gettext("the text or audience was changed meanwhile: look at it again")
+            )
         if request.asked_by_id == by.pk:
-            raise ValueError("a second person must confirm it, and this account has asked for it")
+            raise ValueError(
+                gettext("a second person must confirm it, and this account has asked for it")
+            )
         request.confirmed_by, request.confirmed_at = by, timezone.now()
         request.save()
         Campaign.objects.filter(pk=locked.pk).update(block_reason="", retry_after=None)
@@ -210,7 +222,10 @@ def _lock_and_reload_startable_or_raise(campaign: Campaign) -> Campaign:
     locked = Campaign.objects.select_for_update(of=["self"]).select_related("owner")
     found = locked.get(pk=campaign.pk)
     if found.status not in STARTABLE_STATUSES:
-        raise ValueError(f"the campaign was started already: it is {found.status}")
+        raise ValueError(
+            gettext("the campaign was started already: it is %(status)s")
+            % {"status": found.get_status_display()}
+        )
     return found
 
 
@@ -219,8 +234,15 @@ def describe_confirmation(campaign: Campaign) -> str:
     request = confirmation_request_for_current_settings(campaign)
     if request is None:
         return ""
-    asked = f"{request.asked_by.email} asked for its confirmation"
     if request.confirmed_by is None or request.confirmed_at is None:
-        return f"{asked}; a second person must give it."
+        return gettext("%(asked_by)s asked for its confirmation; a second person must give it.") % {
+            "asked_by": request.asked_by.email
+        }
     confirmed_at = format_time_with_zone_name(request.confirmed_at, campaign.owner.timezone)
-    return f"{asked}, {request.confirmed_by.email} confirmed it at {confirmed_at}."
+    return gettext(
+        "%(asked_by)s asked for its confirmation, %(confirmed_by)s confirmed it at %(time)s."
+    ) % {
+        "asked_by": request.asked_by.email,
+        "confirmed_by": request.confirmed_by.email,
+        "time": confirmed_at,
+    }

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.counts import format_count
 from astronote.common.fields import compose_to_nfc
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
@@ -65,8 +67,8 @@ def newest_messages_replies_and_consent_changes(contact: Contact) -> list[Entry]
         Entry(
             reply.received_at,
             "customer",
-            reply_text_or_empty_if_erased(reply) or "(the text was erased)",
-            "may be an opt-out" if reply.status == WebhookEventStatus.REVIEW else "",
+            reply_text_or_empty_if_erased(reply) or gettext("(the text was erased)"),
+            gettext("may be an opt-out") if reply.status == WebhookEventStatus.REVIEW else "",
         )
         for reply in _newest_first_up_to_limit(replies_received_by_sms().filter(contact=contact))
     ]
@@ -110,11 +112,13 @@ def enqueue_answer_and_audit_or_raise_blocked(
     # Browsers end lines by two characters; both, and accents apart, would be charged.
     text = compose_to_nfc("\n".join(text.strip().splitlines()))
     if not text or len(text) > MAX_ANSWER:
-        raise SendingBlocked(f"an answer has 1 to {MAX_ANSWER:,} characters")
+        raise SendingBlocked(
+            gettext("an answer has 1 to %(limit)s characters") % {"limit": format_count(MAX_ANSWER)}
+        )
     if contact.phone is None:
-        raise SendingBlocked("the contact was anonymised")
+        raise SendingBlocked(gettext("the contact was anonymised"))
     if not contact.service_allowed:
-        raise SendingBlocked("the customer does not want any messages of this store")
+        raise SendingBlocked(gettext("the customer does not want any messages of this store"))
     message = get_or_enqueue_direct_message_or_raise_blocked(
         contact.owner, contact.phone, text, key=f"answer:{key}", contact_id=contact.pk
     )

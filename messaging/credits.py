@@ -80,7 +80,10 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
             or belongs to another store.
     """
     if not 1 <= amount <= MAX_TOP_UP:
-        raise ValueError(f"a top-up is from 1 to {MAX_TOP_UP:,} credits, not {amount:,}")
+        raise ValueError(
+            gettext("a top-up is from 1 to %(limit)s credits, not %(amount)s")
+            % {"limit": format_count(MAX_TOP_UP), "amount": format_count(amount)}
+        )
     with transaction.atomic():
         wallet = lock_wallet(owner_id)
         if earlier := CreditTransaction.objects.filter(idempotency_key=key).first():

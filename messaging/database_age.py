@@ -18,7 +18,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce, Now
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 from redis.exceptions import RedisError
 
 from astronote.accounts.models import User
@@ -92,11 +92,16 @@ def mark_submitting_and_take_number_or_raise_older(
 def _raise_if_older_or_in_other_database(
     counted_in_postgres: int, newest_in_redis: int, is_other_database: bool
 ) -> None:
-    error = f"PostgreSQL has counted {counted_in_postgres} submissions, Redis {newest_in_redis}"
+    counts = {"postgres": counted_in_postgres, "redis": newest_in_redis}
     if is_other_database and (newest_in_redis == 0 or counted_in_postgres != newest_in_redis):
-        raise DatabaseIsOlder(f"the database was restored or moved, {error}")
+        problem = gettext(
+            "the database was restored or moved, PostgreSQL has counted %(postgres)s submissions,"
+            " Redis %(redis)s"
+        )
+        raise DatabaseIsOlder(problem % counts)
     if counted_in_postgres < newest_in_redis:
-        raise DatabaseIsOlder(error)
+        problem = gettext("PostgreSQL has counted %(postgres)s submissions, Redis %(redis)s")
+        raise DatabaseIsOlder(problem % counts)
 
 
 def stop_sending_if_database_is_older() -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
@@ -65,7 +66,7 @@ def get_or_enqueue_direct_message_or_raise_blocked(
             receive SMS or is that of a restricted contact.
     """
     if phones_suppressed_at_store_or_everywhere(store.pk, [e164_phone]):
-        raise SendingBlocked("this number has opted out at this store")
+        raise SendingBlocked(gettext("this number has opted out at this store"))
     return get_or_enqueue_even_if_opted_out_or_raise_blocked(
         store, e164_phone, text, key=key, contact_id=contact_id
     )
@@ -89,9 +90,9 @@ def get_or_enqueue_even_if_opted_out_or_raise_blocked(
     """
     own_or_default_sender_or_raise_sending_blocked(store)
     if not (store.sends_to_any_number or can_receive_sms(e164_phone)):
-        raise SendingBlocked("this number is no mobile and cannot receive SMS")
+        raise SendingBlocked(gettext("this number is no mobile and cannot receive SMS"))
     if restricted_phones(store.pk, [e164_phone]):
-        raise SendingBlocked("the data of this number's contact may only be stored")
+        raise SendingBlocked(gettext("the data of this number's contact may only be stored"))
     with transaction.atomic():
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier
@@ -169,4 +170,6 @@ def _raise_blocked_if_other_tags_than_link_and_code(text: str) -> None:
     if problem := text_problem_or_empty(text):
         raise SendingBlocked(problem)
     if fields := Template(text).fields:
-        raise SendingBlocked(f"a direct message has nothing to fill {{{{{min(fields)}}}}} with")
+        raise SendingBlocked(
+            gettext("a direct message has nothing to fill {{%(tag)s}} with") % {"tag": min(fields)}
+        )

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils.translation import gettext
 
+from astronote.common.counts import format_count
 from astronote.common.sql import rows
 from astronote.operations.registry import Notice
 from messaging.statuses import WebhookEventType
@@ -26,11 +28,15 @@ def notices_if_no_receipts_came() -> list[Notice]:
     [(accepted, first, has_receipt)] = rows(ACCEPTED_AND_RECEIPTS, params)
     if accepted < ENOUGH_MESSAGES or has_receipt:
         return []
-    text = (
-        f"Mitto has accepted {accepted:,} messages since {first:%H:%M} UTC and sent no receipt."
+    text = gettext(
+        "Mitto has accepted %(count)s messages since %(time)s UTC and sent no receipt."
         " Look whether Mitto has the address of the webhook,"
-        f" {settings.PUBLIC_WEB_BASE_URL}/webhooks/mitto, and whether it can be reached."
-    )
+        " %(address)s/webhooks/mitto, and whether it can be reached."
+    ) % {
+        "count": format_count(accepted),
+        "time": f"{first:%H:%M}",
+        "address": settings.PUBLIC_WEB_BASE_URL,
+    }
     return [Notice(text, reverse("admin:messaging_webhookevent_changelist"))]
 
 

@@ -7,7 +7,7 @@ money are in `billing/models.py`.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, NewType, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, NewType, Self
 
 from django.apps import apps
 from django.conf import settings
@@ -15,7 +15,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.counts import format_count
@@ -33,6 +34,7 @@ from messaging.billing.models import (
 from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.opt_in_secrets import fill_in_confirm_link_and_code
 from messaging.statuses import (
+    TRANSACTION_WORDS,
     BatchStatus,
     MessageStatus,
     ReservationStatus,
@@ -43,6 +45,9 @@ from messaging.statuses import (
     WebhookEventType,
 )
 from messaging.text import Template, text_problem_or_empty
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
 
 # Django finds an app's models here.
 __all__ = [
@@ -86,65 +91,74 @@ class Batch(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    kind = models.CharField("messages of", max_length=20)
-    source_id = models.BigIntegerField("campaign or automation", null=True, blank=True)
+    kind = models.CharField(_("messages of"), max_length=20)
+    source_id = models.BigIntegerField(_("campaign or automation"), null=True, blank=True)
     message_type = models.CharField(
-        max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
+        _("message type"), max_length=20, choices=MessageType.choices, default=MessageType.MARKETING
     )
-    sender = models.CharField(max_length=16)
+    sender = models.CharField(_("sender"), max_length=16)
     size = models.IntegerField(
-        "messages",
+        _("messages"),
     )
     status = models.CharField(
-        max_length=20, choices=BatchStatus.choices, default=BatchStatus.PENDING
+        _("status"), max_length=20, choices=BatchStatus.choices, default=BatchStatus.PENDING
     )
     turn = models.BigIntegerField(
+        _("turn"),
         default=0,
-        help_text="the lowest due turn is sent first; each batch of a campaign has its own turn",
+        help_text=_("the lowest due turn is sent first; each batch of a campaign has its own turn"),
     )
-    claim_token = models.UUIDField(null=True, blank=True)
-    claimed_at = models.DateTimeField(null=True, blank=True)
-    not_before = models.DateTimeField("not before", null=True, blank=True)
-    waiting_for = models.CharField(max_length=200, blank=True, db_default="")
-    attempts = models.IntegerField(default=0, help_text="calls that may have reached Mitto")
+    claim_token = models.UUIDField(_("claim token"), null=True, blank=True)
+    claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
+    not_before = models.DateTimeField(_("not before"), null=True, blank=True)
+    waiting_for = models.CharField(_("waiting for"), max_length=200, blank=True, db_default="")
+    attempts = models.IntegerField(
+        _("attempts"), default=0, help_text=_("calls that may have reached Mitto")
+    )
     deferrals = models.IntegerField(
-        "calls repeated",
+        _("calls repeated"),
         default=0,
-        help_text="calls that Mitto did not accept and that were repeated later",
+        help_text=_("calls that Mitto did not accept and that were repeated later"),
     )
     halved_from = models.BigIntegerField(
-        "half of",
+        _("half of"),
         null=True,
         blank=True,
-        help_text="the batch of whose messages it is a part, because Mitto refused them together",
+        help_text=_(
+            "the batch of whose messages it is a part, because Mitto refused them together"
+        ),
     )
     probe_of = models.BigIntegerField(
-        "probe of",
+        _("probe of"),
         null=True,
         blank=True,
-        help_text="the batch that its message was taken from to be a probe",
+        help_text=_("the batch that its message was taken from to be a probe"),
     )
-    provider_bulk_id = models.CharField("Mitto's bulk ID", max_length=64, null=True, blank=True)
-    error = models.CharField(max_length=500, blank=True, db_default="")
+    provider_bulk_id = models.CharField(_("Mitto's bulk ID"), max_length=64, null=True, blank=True)
+    error = models.CharField(_("error"), max_length=500, blank=True, db_default="")
     submitted_at = models.DateTimeField(
-        "last call at", null=True, blank=True, help_text="time of the last call to Mitto"
+        _("last call at"), null=True, blank=True, help_text=_("time of the last call to Mitto")
     )
-    settled_at = models.DateTimeField("settled at", null=True, blank=True)
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
     awaiting = models.IntegerField(
-        "without a final receipt",
+        _("without a final receipt"),
         default=0,
         db_default=0,
-        help_text="messages that are sent and have no final receipt",
+        help_text=_("messages that are sent and have no final receipt"),
     )
     checked_at = models.DateTimeField(
-        null=True, blank=True, help_text="time of the last status query for them"
+        _("checked at"),
+        null=True,
+        blank=True,
+        help_text=_("time of the last status query for them"),
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name_plural = "batches"
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
         constraints = [
             choice_constraint("status", BatchStatus, "batch_status_known"),
             choice_constraint("message_type", MessageType, "batch_message_type_known"),
@@ -182,7 +196,7 @@ class Batch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"batch {self.pk}"
+        return gettext("batch %(number)s") % {"number": self.pk}
 
     @property
     def message_class(self) -> type[OutboundMessage]:
@@ -196,16 +210,23 @@ class SendingStop(models.Model):
     `next_probe_at` is null if only a person ends the stop. `sending_stop.py` changes the rows.
     """
 
-    reason = models.CharField(max_length=20, choices=StopReason.choices, primary_key=True)
-    since = models.DateTimeField(db_default=Now(), editable=False)
-    by = models.CharField(max_length=80, help_text="an account's id, or a program")
-    details = models.CharField(max_length=500, blank=True, db_default="")
-    probes = models.IntegerField(
-        default=0, db_default=0, help_text="probes since then that Mitto did not accept"
+    reason = models.CharField(
+        _("reason"), max_length=20, choices=StopReason.choices, primary_key=True
     )
-    next_probe_at = models.DateTimeField(null=True, blank=True)
+    since = models.DateTimeField(_("since"), db_default=Now(), editable=False)
+    by = models.CharField(_("by"), max_length=80, help_text=_("an account's id, or a program"))
+    details = models.CharField(_("details"), max_length=500, blank=True, db_default="")
+    probes = models.IntegerField(
+        _("probes"),
+        default=0,
+        db_default=0,
+        help_text=_("probes since then that Mitto did not accept"),
+    )
+    next_probe_at = models.DateTimeField(_("next probe at"), null=True, blank=True)
 
     class Meta:
+        verbose_name = _("sending stop")
+        verbose_name_plural = _("sending stops")
         constraints = [choice_constraint("reason", StopReason, "sendingstop_reason_known")]
 
     def __str__(self) -> str:
@@ -215,34 +236,48 @@ class SendingStop(models.Model):
 class SendingState(models.Model):
     """What decides whether the next call that is refused stops all sending: one row."""
 
-    id = models.SmallIntegerField(primary_key=True, default=1)
+    id = models.SmallIntegerField(_("id"), primary_key=True, default=1)
     refused_calls = models.IntegerField(
-        default=0, db_default=0, help_text="calls that Mitto refused since it last accepted one"
+        _("refused calls"),
+        default=0,
+        db_default=0,
+        help_text=_("calls that Mitto refused since it last accepted one"),
     )
-    refused_at = models.DateTimeField(null=True, help_text="when Mitto last refused a call")
-    resumed_at = models.DateTimeField(null=True, help_text="when sending last went on after a stop")
+    refused_at = models.DateTimeField(
+        _("refused at"), null=True, help_text=_("when Mitto last refused a call")
+    )
+    resumed_at = models.DateTimeField(
+        _("resumed at"), null=True, help_text=_("when sending last went on after a stop")
+    )
 
     class Meta:
-        verbose_name = verbose_name_plural = "sending"
+        verbose_name = verbose_name_plural = _("sending")
         constraints = [models.CheckConstraint(condition=Q(id=1), name="sendingstate_one_row")]
 
     def __str__(self) -> str:
-        return "sending"
+        return gettext("sending")
 
 
 class SubmissionCounter(models.Model):
     """One row: how many submissions were begun. Redis has a copy, see `database_age.py`."""
 
-    number = models.BigIntegerField()
+    number = models.BigIntegerField(_("number"))
     database_identity = models.CharField(
+        _("database identity"),
         max_length=100,
         blank=True,
         db_default="",
-        help_text="where it was counted: server, timeline, database and table",
+        help_text=_("where it was counted: server, timeline, database and table"),
     )
 
+    class Meta:
+        verbose_name = _("submission counter")
+        verbose_name_plural = _("submission counters")
+
     def __str__(self) -> str:
-        return f"{self.number} submissions"
+        return ngettext("%(count)s submission", "%(count)s submissions", self.number) % {
+            "count": format_count(self.number)
+        }
 
 
 class OutboundMessage(models.Model):
@@ -253,6 +288,7 @@ class OutboundMessage(models.Model):
     """
 
     batch_kind: str
+    kind_name: str | StrPromise  # the kind as people read it
     source_column: str  # the column with the id of the campaign or automation
     extra_columns: tuple[str, ...] = ()  # the class's own columns, written with each message
     # Whether the messages go to contacts, so that consent, quiet hours and caps apply. They do not
@@ -268,48 +304,54 @@ class OutboundMessage(models.Model):
         models.CASCADE,
         db_index=False,
         db_constraint=False,
-        verbose_name="store",
+        verbose_name=_("store"),
     )
-    batch = models.ForeignKey(Batch, models.CASCADE, null=True, db_constraint=False)
-    contact = models.ForeignKey(Contact, models.SET_NULL, null=True, blank=True)
-    to = models.CharField("number", max_length=16)
-    text = models.TextField()
-    segments = models.SmallIntegerField("SMS parts", help_text="SMS parts, each one credit")
-    tracking_id = models.CharField("tracking ID", max_length=16)
+    batch = models.ForeignKey(
+        Batch, models.CASCADE, null=True, db_constraint=False, verbose_name=_("batch")
+    )
+    contact = models.ForeignKey(
+        Contact, models.SET_NULL, null=True, blank=True, verbose_name=_("contact")
+    )
+    to = models.CharField(_("number"), max_length=16)
+    text = models.TextField(_("text"))
+    segments = models.SmallIntegerField(_("SMS parts"), help_text=_("SMS parts, each one credit"))
+    tracking_id = models.CharField(_("tracking ID"), max_length=16)
     status = models.CharField(
-        max_length=12, choices=MessageStatus.choices, default=MessageStatus.QUEUED
+        _("status"), max_length=12, choices=MessageStatus.choices, default=MessageStatus.QUEUED
     )
     provider_message_id = models.CharField(
-        "Mitto's message ID", max_length=64, null=True, blank=True
+        _("Mitto's message ID"), max_length=64, null=True, blank=True
     )
     delivery_status = models.CharField(
-        "Mitto's status",
+        _("Mitto's status"),
         max_length=40,
         blank=True,
         db_default="",
-        help_text="the provider's status",
+        help_text=_("the provider's status"),
     )
     delivery_status_at = models.DateTimeField(
-        "time of Mitto's status",
+        _("time of Mitto's status"),
         null=True,
         blank=True,
-        help_text="the provider's time of that status",
+        help_text=_("the provider's time of that status"),
     )
-    delivery_last_checked_at = models.DateTimeField("last asked Mitto at", null=True, blank=True)
+    delivery_last_checked_at = models.DateTimeField(_("last asked Mitto at"), null=True, blank=True)
     error_code = models.CharField(
-        "reason",
+        _("reason"),
         max_length=40,
         blank=True,
         db_default="",
-        help_text="why it failed, was skipped or is unknown",
+        help_text=_("why it failed, was skipped or is unknown"),
     )
-    last_error = models.CharField("Mitto's words", max_length=500, blank=True, db_default="")
+    last_error = models.CharField(_("Mitto's words"), max_length=500, blank=True, db_default="")
     sent_at = models.DateTimeField(
-        "accepted at", null=True, blank=True, help_text="when Mitto's acceptance was recorded"
+        _("accepted at"), null=True, blank=True, help_text=_("when Mitto's acceptance was recorded")
     )
-    delivered_at = models.DateTimeField(null=True, blank=True, help_text="by Mitto's clock")
-    failed_at = models.DateTimeField(null=True, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    delivered_at = models.DateTimeField(
+        _("delivered at"), null=True, blank=True, help_text=_("by Mitto's clock")
+    )
+    failed_at = models.DateTimeField(_("failed at"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
         abstract = True
@@ -344,7 +386,7 @@ class OutboundMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"message {self.pk}"
+        return gettext("message %(number)s") % {"number": self.pk}
 
     @classmethod
     def text_to_send(cls, text: str, tracking_id: str) -> str:
@@ -399,11 +441,14 @@ class DirectMessage(OutboundMessage):
     """
 
     batch_kind = "direct"
+    kind_name = pgettext_lazy("kind of message", "direct")
     to_contacts = False
 
-    idempotency_key = models.CharField("key", max_length=128)
+    idempotency_key = models.CharField(_("key"), max_length=128)
 
     class Meta(OutboundMessage.Meta):
+        verbose_name = _("direct message")
+        verbose_name_plural = _("direct messages")
         constraints = [
             *OutboundMessage.Meta.constraints,
             models.UniqueConstraint(fields=["owner", "idempotency_key"], name="directmessage_once"),
@@ -418,32 +463,43 @@ class DirectMessage(OutboundMessage):
 class TemplateCategory(models.TextChoices):
     """The kind of business that a template is written for."""
 
-    GENERIC = "generic", "any business"
-    CAFE = "cafe", "café"
-    RESTAURANT = "restaurant", "restaurant"
-    GYM = "gym", "gym"
-    SPORTS_CLUB = "sports_club", "sports club"
-    HOTELS = "hotels", "hotel"
+    GENERIC = "generic", _("any business")
+    CAFE = "cafe", _("café")
+    RESTAURANT = "restaurant", _("restaurant")
+    GYM = "gym", _("gym")
+    SPORTS_CLUB = "sports_club", _("sports club")
+    HOTELS = "hotels", _("hotel")
 
 
 class MessageTemplate(models.Model):
     """A text of a store that campaigns and automations start from, as a copy."""
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    name = models.CharField(max_length=160)
-    text = ComposedTextField(max_length=2000)
+    name = models.CharField(_("name"), max_length=160)
+    text = ComposedTextField(_("text"), max_length=2000)
     category = models.CharField(
-        max_length=20, choices=TemplateCategory.choices, default=TemplateCategory.GENERIC
+        _("category"),
+        max_length=20,
+        choices=TemplateCategory.choices,
+        default=TemplateCategory.GENERIC,
     )
     goal = models.CharField(
-        max_length=200, blank=True, db_default="", help_text="What a message with it is to reach."
+        _("goal"),
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text=_("What a message with it is to reach."),
     )
-    language = models.CharField(max_length=2, choices=Language.choices, default=Language.ENGLISH)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    language = models.CharField(
+        _("language"), max_length=2, choices=Language.choices, default=Language.ENGLISH
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = _("message template")
+        verbose_name_plural = _("message templates")
         constraints = [
             choice_constraint("category", TemplateCategory, "messagetemplate_category_known"),
             choice_constraint("language", Language, "messagetemplate_language_known"),
@@ -468,13 +524,17 @@ class SavedAnswer(models.Model):
     """A text of a store that operators choose as the answer to a customer and may change first."""
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    name = models.CharField(max_length=80, help_text="What it is chosen by.")
-    text = ComposedTextField(max_length=MAX_ANSWER, help_text="As it is sent: it has no tags.")
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    name = models.CharField(_("name"), max_length=80, help_text=_("What it is chosen by."))
+    text = ComposedTextField(
+        _("text"), max_length=MAX_ANSWER, help_text=_("As it is sent: it has no tags.")
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = _("saved answer")
+        verbose_name_plural = _("saved answers")
         constraints = [
             models.UniqueConstraint(fields=["owner", "name"], name="savedanswer_name_once")
         ]
@@ -490,32 +550,36 @@ class SavedAnswer(models.Model):
         """
         template = Template(self.text)
         if template.tags or template.unknown_tags:
-            raise ValidationError({"text": "An answer is sent as it is written: it has no tags."})
+            raise ValidationError(
+                {"text": gettext("An answer is sent as it is written: it has no tags.")}
+            )
 
 
 class ShortLink(models.Model):
     """A short link that several messages share; a message's own links need no row (`links.py`)."""
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    short_code = models.CharField("code", max_length=16, unique=True)
-    kind = models.CharField(max_length=20, default="message")
+    short_code = models.CharField(_("code"), max_length=16, unique=True)
+    kind = models.CharField(_("kind"), max_length=20, default="message")
     target_url = models.TextField(
-        "leads to",
+        _("leads to"),
     )
-    long_url_hash = models.CharField("hash of the address", max_length=64)
+    long_url_hash = models.CharField(_("hash of the address"), max_length=64)
     campaign_id = models.BigIntegerField(
-        "campaign",
+        _("campaign"),
         null=True,
         blank=True,
-        help_text="the campaign whose text has the link; empty for automations",
+        help_text=_("the campaign whose text has the link; empty for automations"),
     )
-    click_count = models.IntegerField("visits", default=0)
-    last_clicked_at = models.DateTimeField("last visit", null=True, blank=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    click_count = models.IntegerField(_("visits"), default=0)
+    last_clicked_at = models.DateTimeField(_("last visit"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = _("short link")
+        verbose_name_plural = _("short links")
         constraints = [
             models.UniqueConstraint(
                 fields=["owner", "kind", "long_url_hash", "campaign_id"],
@@ -535,23 +599,26 @@ class Wallet(models.Model):
     `allowance_balance` is what of the balance a plan's month gave and is not spent.
     """
 
-    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    balance = models.BigIntegerField(default=0)
-    reserved_balance = models.BigIntegerField("held", default=0)
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
+    balance = models.BigIntegerField(_("balance"), default=0)
+    reserved_balance = models.BigIntegerField(_("held"), default=0)
     allowance_balance = models.BigIntegerField(
-        "of the allowance",
+        _("of the allowance"),
         default=0,
         db_default=0,
-        help_text="Part of the balance; used first, and gone at the end of the plan's month.",
+        help_text=_("Part of the balance; used first, and gone at the end of the plan's month."),
     )
     alert_below = models.IntegerField(
+        _("alert below"),
         null=True,
         blank=True,
-        help_text="Alerts tell when fewer credits than so many are available; empty: never.",
+        help_text=_("Alerts tell when fewer credits than so many are available; empty: never."),
     )
-    updated_at = models.DateTimeField(auto_now=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
+        verbose_name = _("wallet")
+        verbose_name_plural = _("wallets")
         constraints = [
             models.CheckConstraint(condition=Q(balance__gte=0), name="wallet_balance_not_negative"),
             models.CheckConstraint(
@@ -565,7 +632,7 @@ class Wallet(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"wallet of store {self.owner_id}"
+        return gettext("wallet of store %(number)s") % {"number": self.owner_id}
 
     @property
     def available(self) -> int:
@@ -576,21 +643,26 @@ class Wallet(models.Model):
 class CreditReservation(models.Model):
     """Credits held for one batch, until its messages have outcomes or it expires."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    batch = models.OneToOneField(Batch, models.CASCADE)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
+    batch = models.OneToOneField(Batch, models.CASCADE, verbose_name=_("batch"))
     amount = models.IntegerField(
-        "held at first",
+        _("held at first"),
     )
-    charged = models.IntegerField(default=0)
-    released = models.IntegerField(default=0)
+    charged = models.IntegerField(_("charged"), default=0)
+    released = models.IntegerField(_("released"), default=0)
     status = models.CharField(
-        max_length=12, choices=ReservationStatus.choices, default=ReservationStatus.RESERVED
+        _("status"),
+        max_length=12,
+        choices=ReservationStatus.choices,
+        default=ReservationStatus.RESERVED,
     )
-    reserved_at = models.DateTimeField(db_default=Now())
-    expires_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True, blank=True)
+    reserved_at = models.DateTimeField(_("reserved at"), db_default=Now())
+    expires_at = models.DateTimeField(_("expires at"))
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
 
     class Meta:
+        verbose_name = _("credit reservation")
+        verbose_name_plural = _("credit reservations")
         constraints = [
             choice_constraint("status", ReservationStatus, "creditreservation_status_known"),
             models.CheckConstraint(
@@ -609,7 +681,7 @@ class CreditReservation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"reservation of batch {self.batch_id}"
+        return gettext("reservation of batch %(number)s") % {"number": self.batch_id}
 
     @property
     def held(self) -> int:
@@ -620,27 +692,34 @@ class CreditReservation(models.Model):
 class CreditTransaction(models.Model):
     """One entry of a store's ledger; append-only, one for each `idempotency_key`."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    type = models.CharField("kind", max_length=8, choices=TransactionType.choices)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
+    type = models.CharField(_("kind"), max_length=8, choices=TransactionType.choices)
     amount = models.PositiveBigIntegerField(
-        "credits",
+        _("credits"),
     )
     balance_after = models.BigIntegerField(
-        "balance after",
+        _("balance after"),
     )
-    allowance_after = models.BigIntegerField("of the allowance after", default=0, db_default=0)
-    reason = models.CharField(max_length=200)
-    batch = models.ForeignKey(Batch, models.SET_NULL, null=True, blank=True)
-    idempotency_key = models.CharField("key", max_length=128, unique=True)
-    created_at = models.DateTimeField("at", db_default=Now(), editable=False)
+    allowance_after = models.BigIntegerField(_("of the allowance after"), default=0, db_default=0)
+    reason = models.CharField(_("reason"), max_length=200)
+    batch = models.ForeignKey(
+        Batch, models.SET_NULL, null=True, blank=True, verbose_name=_("batch")
+    )
+    idempotency_key = models.CharField(_("key"), max_length=128, unique=True)
+    created_at = models.DateTimeField(_("at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = _("credit transaction")
+        verbose_name_plural = _("credit transactions")
         constraints = [choice_constraint("type", TransactionType, "credittransaction_type_known")]
 
     def __str__(self) -> str:
         return ngettext(
             "%(type)s of %(count)s credit", "%(type)s of %(count)s credits", self.amount
-        ) % {"type": self.type, "count": format_count(self.amount)}
+        ) % {
+            "type": TRANSACTION_WORDS[TransactionType(self.type)],
+            "count": format_count(self.amount),
+        }
 
 
 class WebhookEvent(models.Model):
@@ -650,17 +729,17 @@ class WebhookEvent(models.Model):
     source. The `event_id` of a receipt begins with the message's provider ID.
     """
 
-    provider = models.CharField(max_length=20, default="mitto")
-    event_id = models.CharField("event ID", max_length=200)
-    event_type = models.CharField("kind", max_length=20, choices=WebhookEventType.choices)
+    provider = models.CharField(_("provider"), max_length=20, default="mitto")
+    event_id = models.CharField(_("event ID"), max_length=200)
+    event_type = models.CharField(_("kind"), max_length=20, choices=WebhookEventType.choices)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,
         null=True,
         blank=True,
         db_index=False,
-        verbose_name="store",
-        help_text="the store to whose contact a reply belongs",
+        verbose_name=_("store"),
+        help_text=_("the store to whose contact a reply belongs"),
     )
     contact = models.ForeignKey(
         Contact,
@@ -668,46 +747,53 @@ class WebhookEvent(models.Model):
         null=True,
         blank=True,
         db_index=False,
-        help_text="the store's contact that a reply came from",
+        help_text=_("the store's contact that a reply came from"),
+        verbose_name=_("contact"),
     )
     read_at = models.DateTimeField(
-        null=True, blank=True, help_text="when an operator opened the conversation of a reply"
+        _("read at"),
+        null=True,
+        blank=True,
+        help_text=_("when an operator opened the conversation of a reply"),
     )
-    provider_message_id = models.CharField("Mitto's message ID", max_length=64, blank=True)
+    provider_message_id = models.CharField(_("Mitto's message ID"), max_length=64, blank=True)
     provider_status = models.CharField(
-        "Mitto's status",
+        _("Mitto's status"),
         max_length=40,
         blank=True,
         db_default="",
-        help_text="the provider's status of the message, in lower case",
+        help_text=_("the provider's status of the message, in lower case"),
     )
     consent_request = models.CharField(
-        "asks for",
+        _("asks for"),
         max_length=8,
         blank=True,
         db_default="",
-        help_text="what a reply asks for: stop, start; review until a person has decided",
+        help_text=_("what a reply asks for: stop, start; review until a person has decided"),
     )
     occurred_at = models.DateTimeField(
-        "time by Mitto",
+        _("time by Mitto"),
         null=True,
         blank=True,
-        help_text="the provider's time of the event, if it gave one",
+        help_text=_("the provider's time of the event, if it gave one"),
     )
-    error_code = models.CharField("code", max_length=40, blank=True, db_default="")
-    error = models.CharField(max_length=200, blank=True, db_default="")
-    payload = models.JSONField("as it came", null=True)
+    error_code = models.CharField(_("code"), max_length=40, blank=True, db_default="")
+    error = models.CharField(_("error"), max_length=200, blank=True, db_default="")
+    payload = models.JSONField(_("as it came"), null=True)
     status = models.CharField(
-        max_length=12, choices=WebhookEventStatus.choices, default=WebhookEventStatus.RECEIVED
+        _("status"),
+        max_length=12,
+        choices=WebhookEventStatus.choices,
+        default=WebhookEventStatus.RECEIVED,
     )
-    received_at = models.DateTimeField(db_default=Now())
+    received_at = models.DateTimeField(_("received at"), db_default=Now())
     retry_at = models.DateTimeField(
-        null=True, blank=True, help_text="when its message is searched again"
+        _("retry at"), null=True, blank=True, help_text=_("when its message is searched again")
     )
-    processed_at = models.DateTimeField(null=True, blank=True)
+    processed_at = models.DateTimeField(_("processed at"), null=True, blank=True)
 
     class Meta:
-        verbose_name, verbose_name_plural = "event from Mitto", "events from Mitto"
+        verbose_name, verbose_name_plural = _("event from Mitto"), _("events from Mitto")
         constraints = [
             choice_constraint("event_type", WebhookEventType, "webhookevent_type_known"),
             choice_constraint("status", WebhookEventStatus, "webhookevent_status_known"),
@@ -752,10 +838,10 @@ class Reply(WebhookEvent):
 
     class Meta:
         proxy = True
-        verbose_name, verbose_name_plural = "reply", "replies"
+        verbose_name, verbose_name_plural = _("reply"), _("replies")
 
     def __str__(self) -> str:
-        return f"reply {self.pk}"
+        return gettext("reply %(number)s") % {"number": self.pk}
 
 
 class ReplyReview(WebhookEvent):
@@ -763,11 +849,11 @@ class ReplyReview(WebhookEvent):
 
     class Meta:
         proxy = True
-        verbose_name = "reply to decide"
-        verbose_name_plural = "replies to decide"
+        verbose_name = _("reply to decide")
+        verbose_name_plural = _("replies to decide")
 
     def __str__(self) -> str:
-        return f"reply {self.pk}"
+        return gettext("reply %(number)s") % {"number": self.pk}
 
 
 class Tally(models.Model):
@@ -777,16 +863,19 @@ class Tally(models.Model):
     `tallies.WAIT_BOUNDS` of the time since sending. Counts equal what counting messages would give.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, db_index=False)
-    kind = models.CharField(max_length=20)
-    source_id = models.BigIntegerField(null=True, blank=True)
-    slot = models.DateTimeField(help_text="start of the five minutes")
-    event = models.CharField(max_length=12, choices=TallyEvent.choices)
-    detail = models.CharField(max_length=40, blank=True, db_default="")
-    count = models.IntegerField()
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("owner")
+    )
+    kind = models.CharField(_("kind"), max_length=20)
+    source_id = models.BigIntegerField(_("source id"), null=True, blank=True)
+    slot = models.DateTimeField(_("slot"), help_text=_("start of the five minutes"))
+    event = models.CharField(_("event"), max_length=12, choices=TallyEvent.choices)
+    detail = models.CharField(_("detail"), max_length=40, blank=True, db_default="")
+    count = models.IntegerField(_("count"))
 
     class Meta:
-        verbose_name_plural = "tallies"
+        verbose_name = _("tally")
+        verbose_name_plural = _("tallies")
         constraints = [
             choice_constraint("event", TallyEvent, "tally_event_known"),
             models.UniqueConstraint(

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db.models import Count, F, Min, Q
 from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from astronote.common.sql import database_now
@@ -19,7 +21,6 @@ from astronote.operations.personal_data import (
     AS_LONG_AS_THE_ACCOUNT,
     BY_TEXT,
     FIGURES,
-    FOR_AUDIT_DAYS,
     FOR_RETENTION_DAYS,
     SETTINGS_OF_STORE,
     STATES_OF_WORK,
@@ -124,7 +125,9 @@ def _late_batches_problem_unless_stopped() -> str:
     minutes = _oldest_due_batch_age_seconds() / 60
     if minutes <= settings.STUCK_SENDING_MINUTES or SendingStop.objects.exists():
         return ""
-    return f"a batch that is due waits for {minutes:.0f} min: see manage.py watchdog --dry-run"
+    return gettext(
+        "a batch that is due waits for %(minutes)s min: see manage.py watchdog --dry-run"
+    ) % {"minutes": f"{minutes:.0f}"}
 
 
 def _event_metrics() -> Iterator[Metric]:
@@ -202,7 +205,7 @@ def _receipts_of_person_q(person: PersonKey) -> Q:
 
 
 BY_CONTACT_OR_NUMBER = FoundBy(
-    "by the contact, and by the number", _messages_to_person_q, "contact"
+    _("by the contact, and by the number"), _messages_to_person_q, "contact"
 )
 
 
@@ -215,17 +218,19 @@ def _newest_store_wallet_or_store_list_url() -> str:
 
 registry.first_steps.register(
     FirstStep(
-        "Connect Mitto",
-        "Whoever runs the installation sets MITTO_API_KEY and starts it again; without it nothing"
-        " can be sent. `manage.py mitto_check` says whether Mitto accepts the key.",
+        _("Connect Mitto"),
+        _(
+            "Whoever runs the installation sets MITTO_API_KEY and starts it again; without it"
+            " nothing can be sent. `manage.py mitto_check` says whether Mitto accepts the key."
+        ),
         lambda: bool(settings.MITTO_API_KEY),
         str,
         panels.TOP_UP_PERMISSION,
         30,
     ),
     FirstStep(
-        "Top up the store's wallet",
-        "One credit pays one SMS part: 160 characters, or 70 with letters that plain SMS lack.",
+        _("Top up the store's wallet"),
+        _("One credit pays one SMS part: 160 characters, or 70 with letters that plain SMS lack."),
         Wallet.objects.filter(balance__gt=F("reserved_balance")).exists,
         _newest_store_wallet_or_store_list_url,
         panels.TOP_UP_PERMISSION,
@@ -237,18 +242,18 @@ registry.banners.register(
     Banner(
         "receipts missing",
         missing_receipts.notices_if_no_receipts_came,
-        "See the messages",
+        _("See the messages"),
         "messaging.view_webhookevent",
     ),
     Banner(
         "low balance",
         low_balance.low_balance_notices,
-        "See the store",
+        _("See the store"),
         "astronote.view_user",
         is_for_alerts_only=True,
     ),
     Banner(
-        "sending stops", sending_stop.stop_notices, "Let sending go on", sending_stop.PERMISSION
+        "sending stops", sending_stop.stop_notices, _("Let sending go on"), sending_stop.PERMISSION
     ),
 )
 registry.health_checks.register(
@@ -303,52 +308,59 @@ registry.operator_models.register(
     OperatorModels("messaging", ("messagetemplate", "replyreview", "reply", "savedanswer"))
 )
 
-BY_MITTO = "Mitto, which passes on what phones and carriers report"
-BY_MITTO_AND_PAGES = f"{BY_MITTO}; the person's own presses on the pages of opting out and in"
-BY_OPERATOR = "the store or an operator, who typed it"
+BY_MITTO = _("Mitto, which passes on what phones and carriers report")
+BY_MITTO_AND_PAGES = _(
+    "Mitto, which passes on what phones and carriers report; the person's own presses on the pages"
+    " of opting out and in"
+)
+BY_OPERATOR = _("the store or an operator, who typed it")
 registry.personal_data.register(
     # Before the messages, which tell whose the receipts are.
     PersonalData(
         "messaging.WebhookEvent",
         # A reply is known by a hash of number and text: trying all numbers would tell whose it is.
         ("contact", "payload", "error", "event_id"),
-        "applying receipts, replies, and presses on the pages of opting out and in, each once",
-        f"{FOR_RETENTION_DAYS}; not applied: {FOR_AUDIT_DAYS}; to decide: until the decision",
-        categories="number, text of a reply, time and state of delivery; address and browser of who"
-        " presses on a page",
+        _("applying receipts, replies, and presses on the pages of opting out and in, each once"),
+        _("PII_RETENTION_DAYS; not applied: AUDIT_RETENTION_DAYS; to decide: until the decision"),
+        categories=_(
+            "number, text of a reply, time and state of delivery; address and browser of who"
+            " presses on a page"
+        ),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_MITTO_AND_PAGES,
-        found_by=FoundBy("by its message, and by the number at any depth", _receipts_of_person_q),
+        found_by=FoundBy(
+            _("by its message, and by the number at any depth"), _receipts_of_person_q
+        ),
         on_erasure=OnErasure.EMPTY,
     ),
     PersonalData(
         "messaging.DirectMessage",
         ("contact", "to", "text", "last_error"),
-        "tests, opt-in requests, codes, answers, confirmations of opt-outs, and lines of a file",
+        _("tests, opt-in requests, codes, answers, confirmations of opt-outs, and lines of a file"),
         FOR_RETENTION_DAYS,
-        categories="number and text",
+        categories=_("number and text"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the operator who tests; the contact that is asked or has opted out",
+        source=_("the operator who tests; the contact that is asked or has opted out"),
         found_by=BY_CONTACT_OR_NUMBER,
         on_erasure=OnErasure.EMPTY,
     ),
     PersonalData(
         "messaging.DirectMessage",
         ("idempotency_key",),
-        "writing each message once",
+        _("writing each message once"),
         AS_LONG_AS_ITS_ROW,
-        categories="a key of the caller's, which may name a person",
+        categories=_("a key of the caller's, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the program that sends",
+        source=_("the program that sends"),
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
     ),
     PersonalData(
         "messaging.MessageTemplate",
         ("name", "text", "goal"),
-        "texts to copy into campaigns",
+        _("texts to copy into campaigns"),
         AS_LONG_AS_ITS_ROW,
-        categories="free text, which may name a person",
+        categories=_("free text, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
@@ -357,9 +369,9 @@ registry.personal_data.register(
     PersonalData(
         "messaging.SavedAnswer",
         ("name", "text"),
-        "texts to answer customers with",
+        _("texts to answer customers with"),
         AS_LONG_AS_ITS_ROW,
-        categories="free text, which may name a person",
+        categories=_("free text, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
@@ -368,9 +380,9 @@ registry.personal_data.register(
     PersonalData(
         "messaging.ShortLink",
         ("target_url",),
-        "short addresses in texts",
+        _("short addresses in texts"),
         AS_LONG_AS_ITS_ROW,
-        categories="an address of the web, which may name a person",
+        categories=_("an address of the web, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
@@ -379,9 +391,9 @@ registry.personal_data.register(
     PersonalData(
         "messaging.Batch",
         ("waiting_for", "error"),
-        "saying why a batch waits or failed",
+        _("saying why a batch waits or failed"),
         AS_LONG_AS_ITS_ROW,
-        categories="Mitto's words about a call, without long digits",
+        categories=_("Mitto's words about a call, without long digits"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_MITTO,
         found_by=BY_TEXT,
@@ -390,11 +402,11 @@ registry.personal_data.register(
     PersonalData(
         "messaging.SendingStop",
         ("by", "details"),
-        "saying why sending is stopped, and who stopped it",
-        "as long as it is stopped",
-        categories="name of an operator; Mitto's words about a call, without long digits",
+        _("saying why sending is stopped, and who stopped it"),
+        _("as long as it is stopped"),
+        categories=_("name of an operator; Mitto's words about a call, without long digits"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
-        source="the operator who stops it; Mitto",
+        source=_("the operator who stops it; Mitto"),
         subjects=Subjects.BOTH,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
@@ -403,33 +415,33 @@ registry.personal_data.register(
     PersonalData(
         "messaging.CreditTransaction",
         ("reason", "idempotency_key"),
-        "the ledger of a store's credits",
+        _("the ledger of a store's credits"),
         AS_LONG_AS_THE_ACCOUNT,
-        categories="free text, which may name a person",
+        categories=_("free text, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
-        kept_after_store="commercial records are kept for years",
+        kept_after_store=_("commercial records are kept for years"),
     ),
     PersonalData(
         "messaging.Payment",
         ("idempotency_key",),
-        "what a store has paid, each once",
+        _("what a store has paid, each once"),
         AS_LONG_AS_THE_ACCOUNT,
-        categories="number of a receipt, or free text, which may name a person",
+        categories=_("number of a receipt, or free text, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
-        kept_after_store="commercial records are kept for years",
+        kept_after_store=_("commercial records are kept for years"),
     ),
     PersonalData(
         "messaging.PaymentAdjustment",
         ("reason",),
-        "why money of a payment was returned",
-        "until the store's data is erased",
-        categories="free text, which may name a person",
+        _("why money of a payment was returned"),
+        _("until the store's data is erased"),
+        categories=_("free text, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
@@ -438,22 +450,23 @@ registry.personal_data.register(
     PersonalData(
         "messaging.PaymentAdjustment",
         ("idempotency_key",),
-        "what of a payment was returned, each once",
+        _("what of a payment was returned, each once"),
         AS_LONG_AS_THE_ACCOUNT,
-        categories="number of a receipt, or free text, which may name a person",
+        categories=_("number of a receipt, or free text, which may name a person"),
         legal_ground=LegalGround.LEGITIMATE_INTEREST,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
         on_erasure=OnErasure.MASK,
-        kept_after_store="commercial records are kept for years",
+        kept_after_store=_("commercial records are kept for years"),
     ),
     PersonalData(
         "messaging.BillingProfile",
         ("legal_name", "vat_number", "billing_email", "billing_address"),
-        "to whom a store's invoices are made out",
-        "until the store's data is erased",
-        categories="name, address, VAT number and e-mail address of a business, which may be a"
-        " person's",
+        _("to whom a store's invoices are made out"),
+        _("until the store's data is erased"),
+        categories=_(
+            "name, address, VAT number and e-mail address of a business, which may be a person's"
+        ),
         legal_ground=LegalGround.ACCOUNT_CONTRACT,
         source=BY_OPERATOR,
         found_by=BY_TEXT,
@@ -463,16 +476,18 @@ registry.personal_data.register(
     PersonalData(
         "messaging.InvoiceRecord",
         ("seller", "buyer", "buyer_vat_number"),
-        "invoices, which the law wants unchanged",
-        "five years after the year of its issue, or longer where the law says so",
-        categories="name, address and VAT number of a business, which may be a person's",
+        _("invoices, which the law wants unchanged"),
+        _("five years after the year of its issue, or longer where the law says so"),
+        categories=_("name, address and VAT number of a business, which may be a person's"),
         legal_ground=LegalGround.BOOKKEEPING_DUTY,
-        source="the store's invoice recipient as it was on the day of issue",
+        source=_("the store's invoice recipient as it was on the day of issue"),
         found_by=BY_TEXT,
         on_erasure=OnErasure.KEEP,
         subjects=Subjects.ACCOUNTS,
-        kept_after_store="invoices are kept by law: Greek law 4308/2014, article 7; directive"
-        " 2006/112/EC, article 247; GDPR, article 17(3)(b)",
+        kept_after_store=_(
+            "invoices are kept by law: Greek law 4308/2014, article 7; directive"
+            " 2006/112/EC, article 247; GDPR, article 17(3)(b)"
+        ),
     ),
 )
 # Columns of every message class that hold no personal data once number and text are gone.
@@ -490,7 +505,9 @@ MESSAGE_CODES = (
     "created_at",
     "segments",
 )
-OF_ITS_MESSAGE = "states, times and codes of a message; they tell of a person while it has a number"
+OF_ITS_MESSAGE = _(
+    "states, times and codes of a message; they tell of a person while it has a number"
+)
 registry.no_personal_data.register(
     NoPersonalData(
         "messaging.Batch",
@@ -534,7 +551,7 @@ registry.no_personal_data.register(
             "campaign_id",
             "click_count",
         ),
-        "one address for all who get a text; it does not tell who opened it",
+        _("one address for all who get a text; it does not tell who opened it"),
     ),
     NoPersonalData(
         "messaging.Wallet",
@@ -563,7 +580,7 @@ registry.no_personal_data.register(
             "provider_price_id_usd",
             "created_at",
         ),
-        "what is sold to every store",
+        _("what is sold to every store"),
     ),
     NoPersonalData(
         "messaging.Payment",
@@ -584,7 +601,7 @@ registry.no_personal_data.register(
             "provider_price_id",
             "created_at",
         ),
-        "figures of money, and a provider's numbers of a business' payment",
+        _("figures of money, and a provider's numbers of a business' payment"),
     ),
     NoPersonalData(
         "messaging.PaymentAdjustment",
@@ -599,7 +616,7 @@ registry.no_personal_data.register(
             "occurred_at",
             "created_at",
         ),
-        "figures of money, and a provider's number of a refund",
+        _("figures of money, and a provider's number of a refund"),
     ),
     NoPersonalData(
         "messaging.Subscription",
@@ -658,7 +675,7 @@ registry.no_personal_data.register(
             "processed_at",
             "read_at",
         ),
-        "states, times and codes of an event; they tell of a person while it has its payload",
+        _("states, times and codes of an event; they tell of a person while it has its payload"),
     ),
     NoPersonalData(
         "messaging.SendingState", ("refused_at", "resumed_at", "refused_calls"), STATES_OF_WORK
@@ -676,57 +693,73 @@ registry.no_personal_data.register(
 registry.sidebar_links.register(
     SidebarLink.to_admin_changelist(
         "",
-        "Inbox",
+        _("Inbox"),
         "inbox",
         "messaging.reply",
         15,
         count=conversations.count_unread_replies_up_to_limit,
     ),
     SidebarLink(
-        "SMS messages",
-        "Message log",
+        _("SMS messages"),
+        _("Message log"),
         "list_alt",
         "admin:messaging_log",
         "messaging.view_directmessage",
         90,
     ),
     SidebarLink.to_admin_changelist(
-        "SMS messages", "Tests and requests", "science", "messaging.directmessage", 120
-    ),
-    SidebarLink.to_admin_changelist("SMS messages", "Batches", "stacks", "messaging.batch", 130),
-    SidebarLink.to_admin_changelist(
-        "SMS messages", "Events from Mitto", "forum", "messaging.webhookevent", 140
+        _("SMS messages"), _("Tests and requests"), "science", "messaging.directmessage", 120
     ),
     SidebarLink.to_admin_changelist(
-        "SMS messages", "Replies to decide", "contact_support", "messaging.replyreview", 135
+        _("SMS messages"), _("Batches"), "stacks", "messaging.batch", 130
     ),
     SidebarLink.to_admin_changelist(
-        "SMS messages", "Sending stops", "front_hand", "messaging.sendingstop", 150
+        _("SMS messages"), _("Events from Mitto"), "forum", "messaging.webhookevent", 140
     ),
     SidebarLink.to_admin_changelist(
-        "Money", "Wallets", "account_balance_wallet", "messaging.wallet", 200
+        _("SMS messages"), _("Replies to decide"), "contact_support", "messaging.replyreview", 135
     ),
     SidebarLink.to_admin_changelist(
-        "Money", "Ledger", "receipt_long", "messaging.credittransaction", 210
+        _("SMS messages"), _("Sending stops"), "front_hand", "messaging.sendingstop", 150
     ),
     SidebarLink.to_admin_changelist(
-        "Money", "Reservations", "lock_clock", "messaging.creditreservation", 220
-    ),
-    SidebarLink.to_admin_changelist("Money", "Payments", "payments", "messaging.payment", 230),
-    SidebarLink.to_admin_changelist(
-        "Money", "Refunds and disputes", "currency_exchange", "messaging.paymentadjustment", 240
-    ),
-    SidebarLink.to_admin_changelist("Money", "Invoices", "receipt", "messaging.invoicerecord", 250),
-    SidebarLink.to_admin_changelist(
-        "Money", "Invoice recipients", "contact_mail", "messaging.billingprofile", 260
+        _("Money"), _("Wallets"), "account_balance_wallet", "messaging.wallet", 200
     ),
     SidebarLink.to_admin_changelist(
-        "Money", "Plans", "event_repeat", "messaging.subscription", 270
+        _("Money"), _("Ledger"), "receipt_long", "messaging.credittransaction", 210
     ),
-    SidebarLink.to_admin_changelist("Money", "Packages", "inventory_2", "messaging.package", 280),
-    SidebarLink.to_admin_changelist("More", "Templates", "draft", "messaging.messagetemplate", 420),
     SidebarLink.to_admin_changelist(
-        "More", "Saved answers", "quickreply", "messaging.savedanswer", 425
+        _("Money"), _("Reservations"), "lock_clock", "messaging.creditreservation", 220
     ),
-    SidebarLink.to_admin_changelist("More", "Short links", "link", "messaging.shortlink", 430),
+    SidebarLink.to_admin_changelist(
+        _("Money"), _("Payments"), "payments", "messaging.payment", 230
+    ),
+    SidebarLink.to_admin_changelist(
+        _("Money"),
+        _("Refunds and disputes"),
+        "currency_exchange",
+        "messaging.paymentadjustment",
+        240,
+    ),
+    SidebarLink.to_admin_changelist(
+        _("Money"), _("Invoices"), "receipt", "messaging.invoicerecord", 250
+    ),
+    SidebarLink.to_admin_changelist(
+        _("Money"), _("Invoice recipients"), "contact_mail", "messaging.billingprofile", 260
+    ),
+    SidebarLink.to_admin_changelist(
+        _("Money"), _("Plans"), "event_repeat", "messaging.subscription", 270
+    ),
+    SidebarLink.to_admin_changelist(
+        _("Money"), _("Packages"), "inventory_2", "messaging.package", 280
+    ),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Templates"), "draft", "messaging.messagetemplate", 420
+    ),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Saved answers"), "quickreply", "messaging.savedanswer", 425
+    ),
+    SidebarLink.to_admin_changelist(
+        _("More"), _("Short links"), "link", "messaging.shortlink", 430
+    ),
 )

@@ -18,6 +18,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Count
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
@@ -92,7 +93,9 @@ def get_or_send_opt_in_request_or_raise_blocked(
     """
     store = contact.owner
     if not store.double_opt_in:
-        raise SendingBlocked("the store does not use double opt-in: switch it on at the store")
+        raise SendingBlocked(
+            gettext("the store does not use double opt-in: switch it on at the store")
+        )
     own_or_default_sender_or_raise_sending_blocked(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
@@ -252,19 +255,23 @@ def _reasons_against_asking_by_contact_id(
     reasons = {}
     for contact in contacts:
         if contact.phone is None:
-            reasons[contact.pk] = "the contact was anonymised"
+            reasons[contact.pk] = gettext("the contact was anonymised")
         elif not (store.sends_to_any_number or can_receive_sms(contact.phone)):
-            reasons[contact.pk] = "the contact's number is no mobile and cannot receive SMS"
+            reasons[contact.pk] = gettext(
+                "the contact's number is no mobile and cannot receive SMS"
+            )
         elif contact.restricted_at:
-            reasons[contact.pk] = "the contact's data may only be stored"
+            reasons[contact.pk] = gettext("the contact's data may only be stored")
         elif contact.is_subscribed:
-            reasons[contact.pk] = "the contact is subscribed"
+            reasons[contact.pk] = gettext("the contact is subscribed")
         elif contact.phone in suppressed or contact.unsubscribed_at:
-            reasons[contact.pk] = "the contact has opted out"
+            reasons[contact.pk] = gettext("the contact has opted out")
         elif not contact.service_allowed:
-            reasons[contact.pk] = "the contact does not want service messages"
+            reasons[contact.pk] = gettext("the contact does not want service messages")
         elif contact.birthday and contact.birthday > adults_born_until:
-            reasons[contact.pk] = f"the contact is younger than {ADULT_AGE}"
+            reasons[contact.pk] = gettext("the contact is younger than %(age)s") % {
+                "age": ADULT_AGE
+            }
     return reasons
 
 
@@ -453,7 +460,10 @@ def replace_and_send_opt_in_code_or_raise_blocked(
             created_at__gt=now - timedelta(days=1),
         )
         if codes.count() >= MAX_CODES_PER_DAY:
-            raise SendingBlocked(f"the number has had {MAX_CODES_PER_DAY} codes within a day")
+            raise SendingBlocked(
+                gettext("the number has had %(limit)s codes within a day")
+                % {"limit": MAX_CODES_PER_DAY}
+            )
         OptInRequest.objects.filter(contact=contact).close_unanswered()
         request = OptInRequest.objects.create(
             contact=contact,
@@ -474,11 +484,11 @@ def replace_and_send_opt_in_code_or_raise_blocked(
 def reason_against_opting_in_again_or_empty(contact: Contact) -> str:
     """Why the contact cannot come back by a code; empty if it can."""
     if contact.is_subscribed:
-        return "The contact is subscribed."
+        return gettext("The contact is subscribed.")
     if contact.restricted_at:
-        return "The contact's data may only be stored."
+        return gettext("The contact's data may only be stored.")
     if not contact.service_allowed:
-        return "The contact does not want service messages."
+        return gettext("The contact does not want service messages.")
     return why_marketing_consent_does_not_count(contact, database_now())
 
 

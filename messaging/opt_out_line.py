@@ -6,6 +6,7 @@ import re
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from astronote.accounts.models import User
 from astronote.common.languages import (
@@ -72,9 +73,9 @@ def validate_opt_out_line(store: User) -> None:
     template = Template(store.opt_out_line)
     problem = ""
     if template.unknown_tags or template.fields - {UNSUBSCRIBE}:
-        problem = "The only tag of an opt-out line is {{unsubscribe_link}}."
+        problem = gettext("The only tag of an opt-out line is {{unsubscribe_link}}.")
     elif not _offers_opt_out_by_link_or_reply(store.opt_out_line, store):
-        problem = (
+        problem = gettext(
             "An opt-out line needs {{unsubscribe_link}} with a space before it; or a word such as"
             " STOP, if the sender ID is a number, so that customers can answer."
         )

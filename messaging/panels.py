@@ -15,6 +15,9 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
@@ -35,7 +38,11 @@ ROWS_SHOWN = 10
 LEDGER_ENTRIES_READ = 2000
 LOW_CREDITS = 100
 TOP_UP_PERMISSION = "messaging.add_credittransaction"
-EVENTS_SHOWN = (TallyEvent.ACCEPTED, TallyEvent.DELIVERED, TallyEvent.FAILED)
+EVENTS_SHOWN = {
+    TallyEvent.ACCEPTED: _("accepted"),
+    TallyEvent.DELIVERED: _("delivered"),
+    TallyEvent.FAILED: _("failed"),
+}
 
 
 def message_counts_by_day_context() -> dict[str, Any]:
@@ -52,7 +59,7 @@ def message_counts_by_day_context() -> dict[str, Any]:
     accepted = sum(counts[TallyEvent.ACCEPTED] for counts in counts_by_day.values())
     delivered = sum(counts[TallyEvent.DELIVERED] for counts in counts_by_day.values())
     points = [
-        (f"{day:%a %d %b}", [counts[event] for event in EVENTS_SHOWN])
+        (date_format(day, "D d M"), [counts[event] for event in EVENTS_SHOWN])
         for day, counts in counts_by_day.items()
     ]
     return {
@@ -60,7 +67,7 @@ def message_counts_by_day_context() -> dict[str, Any]:
         "accepted": accepted,
         "delivered_percent": 100 * delivered / accepted if accepted else None,
         "chart": bar_chart_or_none_if_all_zero(
-            "Messages a day", [event.value for event in EVENTS_SHOWN], points
+            gettext("Messages a day"), [str(EVENTS_SHOWN[event]) for event in EVENTS_SHOWN], points
         ),
     }
 
@@ -141,7 +148,10 @@ def _describe_caps_and_quiet_hours() -> Iterator[str]:
     yield from store_cap_sentences()
     if settings.QUIET_HOURS_ENABLED:
         start, end = settings.QUIET_HOURS_START, settings.QUIET_HOURS_END
-        yield f"Quiet hours from {start:%H:%M} to {end:%H:%M} in the store's time zone."
+        yield gettext("Quiet hours from %(start)s to %(end)s in the store's time zone.") % {
+            "start": f"{start:%H:%M}",
+            "end": f"{end:%H:%M}",
+        }
 
 
 class LedgerLine(NamedTuple):
@@ -187,7 +197,7 @@ def _campaigns_and_automations_by_kind_and_id(
 ) -> dict[tuple[str, int], Model]:
     """The campaigns and automations of batches, in a query for each kind."""
     found: dict[tuple[str, int], Model] = {}
-    for kind in {kind for kind, _ in keys}:
+    for kind in {kind for kind, source_id in keys}:
         messages = message_class(kind)
         source = messages._meta.get_field(messages.source_column.removesuffix("_id"))
         model = cast("type[Model]", source.related_model)

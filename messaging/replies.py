@@ -15,7 +15,9 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.translation import ngettext
 
+from astronote.common.counts import format_count
 from astronote.common.locks import advisory_lock, transaction_with_short_lock_timeout
 from astronote.common.sql import database_now
 from astronote.common.times import parse_time_as_utc_or_none
@@ -195,11 +197,15 @@ def describe_replies_set_aside_or_empty() -> str:
     if not found:
         return ""
     pk, error = found[0]
-    return (
-        f"{len(found):,} {'reply' if len(found) == 1 else 'replies'} could not be applied and will"
-        f" be tried again every minute; messages to the number of one that may be an opt-out are"
-        f" skipped. The first is event {pk}: {error}"
-    )
+    return ngettext(
+        "%(count)s reply could not be applied and will be tried again every minute; messages to"
+        " the number of one that may be an opt-out are skipped. The first is event %(event)s:"
+        " %(error)s",
+        "%(count)s replies could not be applied and will be tried again every minute; messages to"
+        " the number of one that may be an opt-out are skipped. The first is event %(event)s:"
+        " %(error)s",
+        len(found),
+    ) % {"count": format_count(len(found)), "event": pk, "error": error}
 
 
 def _apply_or_set_aside_and_get_count_name(event: WebhookEvent) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -112,7 +113,7 @@ def decide_review_and_audit_or_raise_refused(
     """
     reply = open_reviews().select_for_update().filter(pk=reply_id).first()
     if reply is None:
-        raise DecisionRefused(f"reply {reply_id} is decided already")
+        raise DecisionRefused(gettext("reply %(number)s is decided already") % {"number": reply_id})
     proposed = proposes_opt_out(reply)
     if is_opt_out:
         _opt_out_where_held_or_raise_refused(reply)
@@ -128,8 +129,11 @@ def _opt_out_where_held_or_raise_refused(reply: ReplyReview) -> None:
     held_at = set(MarketingHold.objects.filter(reply_id=reply.pk).values_list("owner", flat=True))
     if not held_at:
         raise DecisionRefused(
-            f"the number of reply {reply.pk} cannot be read: import it as a suppression, "
-            "then decide that the reply is no opt-out"
+            gettext(
+                "the number of reply %(number)s cannot be read: import it as a suppression, then"
+                " decide that the reply is no opt-out"
+            )
+            % {"number": reply.pk}
         )
     suppress_and_still_hold_phones_of_reply(reply.pk, reason=SOURCE)
     conversations = conversations_of_contacts_latest_first(

@@ -20,7 +20,8 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -45,14 +46,19 @@ log = logging.getLogger(__name__)
 
 # What to do about a reason that a person ends, after the sentence that says why sending is stopped.
 WAYS_ON = {
-    StopReason.DATABASE_OLDER: "Run manage.py after_restore, or do it under Sending stops.",
+    StopReason.DATABASE_OLDER: _("Run manage.py after_restore, or do it under Sending stops."),
     StopReason.RESTORED: (
-        "Look at the scheduled campaigns and the unknown messages, then run"
-        " manage.py sending go-on restored, or do it under Sending stops."
+        _(
+            "Look at the scheduled campaigns and the unknown messages, then run"
+            " manage.py sending go-on restored, or do it under Sending stops."
+        )
     ),
     StopReason.MISMATCHED_IDS: (
-        "Receipts may count for the wrong people. Ask Mitto whether its answers keep the order of"
-        " the call, then run manage.py sending go-on mismatched_ids, or do it under Sending stops."
+        _(
+            "Receipts may count for the wrong people. Ask Mitto whether its answers keep the order"
+            " of the call, then run manage.py sending go-on mismatched_ids, or do it under Sending"
+            " stops."
+        )
     ),
 }
 # A person cannot let sending go on while one of these stands: something must be done first.
@@ -95,8 +101,8 @@ def describe_stop(stop: SendingStop) -> str:
     waiting = count_waiting_messages_and_credits()
     zone = timezone.get_current_timezone_name()
     sentences = [
-        f"Sending is stopped since {format_time_with_zone_name(stop.since, zone)}"
-        f" by {stop.by}: {stop}.",
+        gettext("Sending is stopped since %(since)s by %(by)s: %(reason)s.")
+        % {"since": format_time_with_zone_name(stop.since, zone), "by": stop.by, "reason": stop},
         stop.details and f"{stop.details}.",
         ngettext(
             "%(count)s message waits, worth %(credits)s.",
@@ -115,17 +121,19 @@ def describe_stop(stop: SendingStop) -> str:
 
 def _describe_how_sending_goes_on(stop: SendingStop, waiting: Waiting) -> str:
     if stop.next_probe_at is None:
-        return WAYS_ON[StopReason(stop.reason)]
+        return str(WAYS_ON[StopReason(stop.reason)])
     if _does_stop_without_probes_stand():
-        return "None is lost. One is tried once sending is stopped for this reason alone."
+        return gettext("None is lost. One is tried once sending is stopped for this reason alone.")
     if not waiting.messages:
-        return "The first message that waits is tried; if Mitto accepts it, sending goes on."
+        return gettext(
+            "The first message that waits is tried; if Mitto accepts it, sending goes on."
+        )
     if stop.next_probe_at <= database_now():
-        return "None is lost. One is tried at once; if Mitto accepts it, sending goes on."
+        return gettext("None is lost. One is tried at once; if Mitto accepts it, sending goes on.")
     at, zone = timezone.localtime(stop.next_probe_at), timezone.get_current_timezone_name()
-    return (
-        f"None is lost. One is tried at {at:%H:%M:%S} {zone}; if Mitto accepts it, sending goes on."
-    )
+    return gettext(
+        "None is lost. One is tried at %(time)s %(zone)s; if Mitto accepts it, sending goes on."
+    ) % {"time": f"{at:%H:%M:%S}", "zone": zone}
 
 
 def _does_stop_without_probes_stand() -> bool:
@@ -326,7 +334,9 @@ def let_sending_go_on_or_raise(reason: StopReason, *, by: User | AnonymousUser |
     if reason in NOT_ENDED_BY_A_PERSON:
         raise CannotGoOn(f"{reason.label}. {WAYS_ON[reason]}")
     if not end_stop_and_enqueue_due_batches(reason, by=by):
-        raise CannotGoOn(f"sending is not stopped for this reason: {reason.value}")
+        raise CannotGoOn(
+            gettext("sending is not stopped for this reason: %(reason)s") % {"reason": reason.value}
+        )
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.common import audit
 from astronote.common.languages import Language
@@ -41,7 +42,7 @@ def copy_missing_library_templates_and_audit(store: User, language: str, *, by: 
         ValueError: if the library is not written in this language.
     """
     if language not in LANGUAGES:
-        raise ValueError("the starter library is in English and Greek")
+        raise ValueError(gettext("the starter library is in English and Greek"))
     with transaction.atomic():
         known = set(MessageTemplate.objects.filter(owner=store).values_list("name", flat=True))
         new = [one for one in build_unsaved_library_templates(language) if one.name not in known]

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from django.utils.translation import gettext
+
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.names import clean_name_or_empty
 from messaging.addresses import (
@@ -197,16 +199,15 @@ class Template:
                 continue
             is_after_tag = not before and position > 0
             if tag.in_address or is_after_tag or _JOINED_BEFORE_LINK.search(before):
-                return (
-                    f"Put a space before {{{{{tag.field}}}}}, and no https:// or www.: it is an"
-                    " address by itself."
-                )
+                return gettext(
+                    "Put a space before {{%(tag)s}}, and no https:// or www.: it is an address by"
+                    " itself."
+                ) % {"tag": tag.field}
             is_before_tag = not after and position + 1 < len(self.tags)
             if is_before_tag or _JOINED_AFTER_LINK.match(after):
-                return (
-                    f"Put a space after {{{{{tag.field}}}}}: what is joined to it becomes a part of"
-                    " the link."
-                )
+                return gettext(
+                    "Put a space after {{%(tag)s}}: what is joined to it becomes a part of the link."
+                ) % {"tag": tag.field}
         return ""
 
     def _render_closing_gaps_of_empty_values(self, filled: list[str]) -> str:
@@ -283,10 +284,16 @@ def text_problem_or_empty(
     name = unknown[0].strip("{}")
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
     if field := _nearest_field_or_empty(name.partition("|")[0]):
-        return f"{written} is no tag: write {{{{{field}}}}}."
+        return gettext("%(text)s is no tag: write {{%(tag)s}}.") % {
+            "text": written,
+            "tag": field,
+        }
     names = [*FIELD_BY_TAG.values(), *custom_keys]
     known = ", ".join(f"{{{{{field}}}}}" for field in names)
-    return f"{written} is no tag, and braces are for tags only: there are {known}."
+    return gettext("%(text)s is no tag, and braces are for tags only: there are %(known)s.") % {
+        "text": written,
+        "known": known,
+    }
 
 
 def _problem_of_defaults_in_other_syntax(tags: Iterable[Tag]) -> str:
@@ -295,7 +302,11 @@ def _problem_of_defaults_in_other_syntax(tags: Iterable[Tag]) -> str:
         if _NOT_PLAIN_DEFAULT.match(tag.default):
             word = _WORD_IN_DEFAULT.search(tag.default)
             plain = (word and (word[1] or word[2]).strip()) or "there"
-            return f"{tag.default} is sent as it is written: write {{{{{tag.field}|{plain}}}}}."
+            return gettext("%(default)s is sent as it is written: write {{%(tag)s|%(plain)s}}.") % {
+                "default": tag.default,
+                "tag": tag.field,
+                "plain": plain,
+            }
     return ""
 
 
@@ -310,13 +321,18 @@ def _problem_of_other_programs_tags(text: str) -> str:
             a.start < match.start() < a.end for a in find_web_addresses_except_bare_hosts(text)
         )
         if field and not (in_address and match[1].startswith("[")):  # ?f[name]=1 is usual
-            return f"{match[0]} is no tag: write {{{{{field}}}}}."
+            return gettext("%(text)s is no tag: write {{%(tag)s}}.") % {
+                "text": match[0],
+                "tag": field,
+            }
     return ""
 
 
 def _problem_of_broken_address(text: str) -> str:
     if broken := find_broken_address_or_empty(text):
-        return f"{broken} leads nowhere: an address begins with https:// and has no space in it."
+        return gettext(
+            "%(address)s leads nowhere: an address begins with https:// and has no space in it."
+        ) % {"address": broken}
     return ""
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.accounts.models import StoreId, User
 from astronote.common import audit
@@ -85,7 +86,9 @@ def requeue_unknown_not_sent_otherwise_or_raise(
         )  # _lock_batches_and_get_unknown finds messages by their batches
         decision = model.decide_whether_to_send(old_batch)
         if decision.drop:
-            raise CannotSendAgain(f"nothing is sent again: {decision.reason}")
+            raise CannotSendAgain(
+                gettext("nothing is sent again: %(reason)s") % {"reason": decision.reason}
+            )
         parts = sum(message.segments for message in in_batch)
         new_batch = Batch.objects.create(
             owner_id=old_batch.owner_id,

@@ -12,7 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -37,7 +37,11 @@ def show_confirmation_or_top_up_wallet(request: HttpRequest, pk: int) -> HttpRes
     amount = params.get("credits", "")
     reference = " ".join(params.get("reference", "").split())[:100]
     if not (amount.isascii() and amount.isdecimal() and 0 < int(amount[:12]) <= credits.MAX_TOP_UP):
-        messages.error(request, f"Enter a number of credits from 1 to {credits.MAX_TOP_UP:,}.")
+        messages.error(
+            request,
+            gettext("Enter a number of credits from 1 to %(limit)s.")
+            % {"limit": format_count(credits.MAX_TOP_UP)},
+        )
     elif request.method == "POST":
         key = f"top-up:{params.get('key', '')[:60] or uuid.uuid4()}"
         reason = f"top-up: {reference}" if reference else "top-up in the admin"
@@ -56,7 +60,7 @@ def show_confirmation_or_top_up_wallet(request: HttpRequest, pk: int) -> HttpRes
     else:
         context = {
             **admin.site.each_context(request),
-            "title": f"Top up {store}?",
+            "title": gettext("Top up %(store)s?") % {"store": store},
             "store": store,
             "credits": int(amount),
             "reference": reference,

@@ -11,9 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
+from astronote.common.counts import format_count
 from astronote.common.languages import language_of_store_or_country
 from campaigns.admin.automations import toggle_automation_and_show_result_or_error
 from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
@@ -25,12 +28,16 @@ from campaigns.service_campaigns import may_send_message_type
 class PresetsForm(forms.Form):
     """The language of a store's presets."""
 
-    language = forms.ChoiceField(choices=[(one.value, one.label) for one in rule_presets.LANGUAGES])
+    language = forms.ChoiceField(
+        label=_("Language"), choices=[(one.value, one.label) for one in rule_presets.LANGUAGES]
+    )
 
 
 @admin.register(AutomationRule)
 class AutomationRuleAdmin(LargeTableAdmin):
-    empty_hint = "A rule writes to customers before and after events; a store's page has presets."
+    empty_hint = _(
+        "A rule writes to customers before and after events; a store's page has presets."
+    )
     list_display = ["name", "owner", "message_type", "trigger_type", "is_active"]
     list_filter = ["is_active", "trigger_type"]
     list_select_related = ["owner"]
@@ -81,7 +88,12 @@ class AutomationRuleAdmin(LargeTableAdmin):
                 count = rule_presets.add_missing_presets_switched_off_to_store(
                     store, language, by=request.user
                 )
-                messages.success(request, f"{count} rules added, switched off")
+                said = ngettext(
+                    "%(count)s rule added, switched off",
+                    "%(count)s rules added, switched off",
+                    count,
+                )
+                messages.success(request, said % {"count": format_count(count)})
                 return redirect("admin:campaigns_automationrule_store", store.pk)
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -91,7 +103,7 @@ class AutomationRuleAdmin(LargeTableAdmin):
         }
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Rules of {store}",
+            "title": gettext("Rules of %(store)s") % {"store": store},
             "opts": self.model._meta,
             "store": store,
             "rules": [

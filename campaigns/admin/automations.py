@@ -7,6 +7,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import service_campaigns
@@ -26,12 +28,13 @@ def toggle_automation_and_show_result_or_error(
     except ValueError as error:
         messages.error(request, f"{automation}: {error}")
     else:
-        messages.success(request, f"{automation}: switched {'on' if on else 'off'}")
+        said = gettext("%(name)s: switched on") if on else gettext("%(name)s: switched off")
+        messages.success(request, said % {"name": automation})
 
 
 @admin.register(Automation)
 class AutomationAdmin(LargeTableAdmin):
-    empty_hint = "An automation greets new customers, or customers on their birthday, by itself."
+    empty_hint = _("An automation greets new customers, or customers on their birthday, by itself.")
     list_display = ["owner", "type", "is_active"]
     list_filter = ["type", "is_active"]
     list_select_related = ["owner"]

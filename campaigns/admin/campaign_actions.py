@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.store_clock import (
     ComesTwice,
@@ -21,6 +23,9 @@ from campaigns.models import (
     CampaignStatus,
 )
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 STARTED_STATUSES = (*RUNNING_STATUSES, *FINAL_CAMPAIGN_STATUSES)
 
 
@@ -34,11 +39,11 @@ class CampaignAction(NamedTuple):
     whose cost the page shows.
     """
 
-    label: str
+    label: str | StrPromise
     function: Callable[..., Any]
     statuses: tuple[str, ...]
-    success: str
-    confirmation: str = ""
+    success: str | StrPromise
+    confirmation: str | StrPromise = ""
     input_field: str = ""
     shows_cost: bool = False
     style: str = ""
@@ -64,30 +69,30 @@ def _has_open_confirmation_request_by_another(campaign: Campaign, account: Any) 
 
 CAMPAIGN_ACTIONS = {
     "start": CampaignAction(
-        "Send now",
+        _("Send now"),
         actions.start_now_or_audit_refusal_and_raise_blocked,
         STARTABLE_STATUSES,
-        "started",
-        "Sending starts at once.",
+        _("started"),
+        _("Sending starts at once."),
         shows_cost=True,
         style="primary",
         sends=True,
     ),
     "schedule": CampaignAction(
-        "Schedule",
+        _("Schedule"),
         schedule.schedule_campaign_and_enqueue_start_or_raise,
         STARTABLE_STATUSES,
-        "scheduled",
-        "Sending starts by itself at this time.",
+        _("scheduled"),
+        _("Sending starts by itself at this time."),
         input_field="at",
         shows_cost=True,
         sends=True,
     ),
     "ask": CampaignAction(
-        "Ask for confirmation",
+        _("Ask for confirmation"),
         service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
         STARTABLE_STATUSES,
-        "a second person must confirm it now",
+        _("a second person must confirm it now"),
         sends=True,
         offered=lambda campaign, _: (
             service_campaigns.needs_confirmation(campaign)
@@ -95,97 +100,107 @@ CAMPAIGN_ACTIONS = {
         ),
     ),
     "confirm": CampaignAction(
-        "Confirm",
+        _("Confirm"),
         service_campaigns.confirm_as_second_person_and_unblock_or_raise,
         STARTABLE_STATUSES,
-        "confirmed",
-        "A service message also goes to people who opted out of marketing. Confirm that this one"
-        " holds no advertising and that all of these people need it. A change of the text or of the"
-        " audience ends the confirmation.",
+        _("confirmed"),
+        _(
+            "A service message also goes to people who opted out of marketing. Confirm that this"
+            " one holds no advertising and that all of these people need it. A change of the text"
+            " or of the audience ends the confirmation."
+        ),
         input_field="seen",
         shows_cost=True,
         sends=True,
         offered=_has_open_confirmation_request_by_another,
     ),
     "test": CampaignAction(
-        "Send a test",
+        _("Send a test"),
         actions.enqueue_test_message_with_sample_values_or_raise_blocked,
         STARTABLE_STATUSES,
-        "a test is on its way",
-        "The text, filled with sample fields, is sent to one number. The store pays for it.",
+        _("a test is on its way"),
+        _("The text, filled with sample fields, is sent to one number. The store pays for it."),
         input_field="to",
     ),
     "unschedule": CampaignAction(
-        "Unschedule",
+        _("Unschedule"),
         schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
         (CampaignStatus.SCHEDULED,),
-        "a draft again",
+        _("a draft again"),
     ),
     "pause": CampaignAction(
-        "Pause",
+        _("Pause"),
         actions.pause_sending_campaign_and_hold_batches_or_raise,
         (CampaignStatus.SENDING,),
-        "paused",
+        _("paused"),
     ),
     "resume": CampaignAction(
-        "Resume",
+        _("Resume"),
         actions.resume_paused_campaign_and_release_batches_or_raise,
         (CampaignStatus.PAUSED,),
-        "resumed",
+        _("resumed"),
         style="primary",
     ),
     "cancel": CampaignAction(
-        "Cancel",
+        _("Cancel"),
         actions.cancel_campaign_and_enqueue_cancelling_of_batches,
         (CampaignStatus.SCHEDULED, *RUNNING_STATUSES),
-        "cancelled",
-        "Messages that were not sent are skipped and not charged. This cannot be undone.",
+        _("cancelled"),
+        _("Messages that were not sent are skipped and not charged. This cannot be undone."),
         style="danger",
     ),
     "duplicate": CampaignAction(
-        "Duplicate",
+        _("Duplicate"),
         actions.duplicate_as_draft_or_raise_not_permitted,
         tuple(CampaignStatus),
-        "copied",
+        _("copied"),
         sends=True,
     ),
     "not_reached": CampaignAction(
-        "Send to those not reached",
+        _("Send to those not reached"),
         actions.get_or_create_draft_to_not_reached_or_raise,
         FINAL_CAMPAIGN_STATUSES,
-        "a draft to those not reached; nothing is sent yet",
-        "A new draft with the same text goes to exactly those whose message failed, was skipped for"
-        " something that may have changed, or is unknown and past its reservation, and who may be"
-        " messaged. Nothing is sent before you start it.",
+        _("a draft to those not reached; nothing is sent yet"),
+        _(
+            "A new draft with the same text goes to exactly those whose message failed, was"
+            " skipped for something that may have changed, or is unknown and past its reservation,"
+            " and who may be messaged. Nothing is sent before you start it."
+        ),
         sends=True,
         preview=actions.build_unsaved_copy_to_contacts_not_reached,
         offered=lambda campaign, _: bool(campaign.failed or campaign.skipped or campaign.unknown),
     ),
     "unknown_delivered": CampaignAction(
-        "Unknown: mark delivered",
+        _("Unknown: mark delivered"),
         actions.settle_unknown_as_delivered_and_charge,
         STARTED_STATUSES,
-        "its unknown messages are delivered",
-        "All unknown messages of the campaign are marked as delivered and charged. Look some of"
-        " them up in Mitto's portal first. This cannot be undone.",
+        _("its unknown messages are delivered"),
+        _(
+            "All unknown messages of the campaign are marked as delivered and charged. Look some of"
+            " them up in Mitto's portal first. This cannot be undone."
+        ),
         offered=lambda campaign, _: campaign.unknown > 0,
     ),
     "unknown_failed": CampaignAction(
-        "Unknown: mark failed",
+        _("Unknown: mark failed"),
         actions.settle_unknown_as_failed_and_release_credits,
         STARTED_STATUSES,
-        "its unknown messages have failed",
-        "All unknown messages of the campaign are marked as failed and their credits are released."
-        " Look some of them up in Mitto's portal first.",
+        _("its unknown messages have failed"),
+        _(
+            "All unknown messages of the campaign are marked as failed and their credits are"
+            " released. Look some of them up in Mitto's portal first."
+        ),
         offered=lambda campaign, _: campaign.unknown > 0,
     ),
     "unknown_resend": CampaignAction(
-        "Unknown: send again",
+        _("Unknown: send again"),
         actions.resend_unknown_or_raise_blocked_when_credits_run_out,
         (*RUNNING_STATUSES, CampaignStatus.COMPLETED, CampaignStatus.FAILED),
-        "its unknown messages are sent again",
-        "All unknown messages of the campaign are sent again. Each person whose message Mitto did"
-        " accept gets it twice: look some of them up in Mitto's portal first.",
+        _("its unknown messages are sent again"),
+        _(
+            "All unknown messages of the campaign are sent again. Each person whose message Mitto"
+            " did accept gets it twice: look some of them up in Mitto's portal first."
+        ),
         sends=True,
         offered=lambda campaign, _: campaign.unknown > 0,
         style="danger",
@@ -208,7 +223,7 @@ class ScheduleForm(ActionForm):
     """
 
     at = forms.DateTimeField(
-        label="At",
+        label=_("At"),
         widget=forms.DateTimeInput({"type": "datetime-local"}),
         input_formats=["%Y-%m-%dT%H:%M"],
     )
@@ -230,13 +245,13 @@ class ScheduleForm(ActionForm):
     def _take_chosen_reading_or_ask_which_of_two(self, twice: ComesTwice) -> None:
         """Take the reading that was chosen; without one, offer both."""
         readings = {reading.isoformat(): reading for reading in twice.readings}
-        order = ("first", "second")
+        labels = (gettext("the first, %(time)s"), gettext("the second, %(time)s"))
         self.fields["reading"] = forms.ChoiceField(
-            label="Which of the two",
+            label=gettext("Which of the two"),
             widget=forms.RadioSelect,
             choices=[
-                (value, f"the {place}, {clock_time_with_zone_and_offset(reading)}")
-                for place, (value, reading) in zip(order, readings.items(), strict=True)
+                (value, label % {"time": clock_time_with_zone_and_offset(reading)})
+                for label, (value, reading) in zip(labels, readings.items(), strict=True)
             ],
         )
         if chosen := readings.get(self.data.get("reading", "")):
@@ -245,21 +260,21 @@ class ScheduleForm(ActionForm):
             zone = self.campaign.owner.timezone
             self.add_error(
                 "at",
-                f"{twice.readings[0]:%Y-%m-%d %H:%M} comes twice in {zone}, where clocks go back:"
-                " choose which",
+                gettext("%(time)s comes twice in %(zone)s, where clocks go back: choose which")
+                % {"time": f"{twice.readings[0]:%Y-%m-%d %H:%M}", "zone": zone},
             )
 
 
 class TestForm(ActionForm):
     """The number that gets a test."""
 
-    to = forms.CharField(label="Number", max_length=40, widget=forms.TextInput({"type": "tel"}))
+    to = forms.CharField(label=_("Number"), max_length=40, widget=forms.TextInput({"type": "tel"}))
 
 
 class SettingsDigestForm(ActionForm):
     """The digest of the text and audience that the page shows, so that no other is confirmed."""
 
-    seen = forms.CharField(widget=forms.HiddenInput)
+    seen = forms.CharField(label="", widget=forms.HiddenInput)
 
     def get_initial_for_field(self, field: forms.Field, field_name: str) -> str:
         """What the campaign has when the page is shown."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -15,11 +15,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
+from astronote.common.counts import format_count
 from astronote.common.store_clock import offset_suffix_if_shown_twice
 from astronote.common.store_time import format_store_time_or_dash
 from campaigns import message_csv, reports, service_campaigns
@@ -48,6 +51,9 @@ from campaigns.preview import (
 from contacts.models import List
 from messaging.statuses import MessageStatus
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 TEXT_FIELDS = ["owner", "name", "message_type", "template", "message_text", "offer_url"]
 # Controls of the audience's choices: whether they choose lists, and whether these are left out.
 CHOICE_FIELDS = {
@@ -58,17 +64,19 @@ CHOICE_FIELDS = {
 }
 AUDIENCE_FIELDS = ["to_everybody", "list", "filter_gender", "filter_age_group", *CHOICE_FIELDS]
 FIELD_LABELS = {
-    "owner": "Store",
-    "message_text": "Text",
-    "offer_url": "Offer address",
-    "filter_gender": "Gender",
-    "filter_age_group": "Age",
+    "owner": _("Store"),
+    "message_text": _("Text"),
+    "offer_url": _("Offer address"),
+    "filter_gender": _("Gender"),
+    "filter_age_group": _("Age"),
 }
-TAGS_HELP = (
+TAGS_HELP = _(
     "May hold {{first_name}}, {{last_name}}, {{email}}, {{offer_link}} and {{unsubscribe_link}}."
     " {{first_name|there}} says what stands for a missing name."
 )
 BADGE_COLORS = {
+    CampaignStatus.DRAFT: "",
+    CampaignStatus.SCHEDULED: "",
     CampaignStatus.SENDING: "info",
     CampaignStatus.PAUSED: "warning",
     CampaignStatus.COMPLETED: "success",
@@ -76,17 +84,17 @@ BADGE_COLORS = {
     CampaignStatus.CANCELLED: "danger",
 }
 OUTCOME_WORDS = {
-    MessageStatus.QUEUED: "not sent yet",
-    MessageStatus.SENT: "accepted by Mitto",
-    MessageStatus.DELIVERED: "delivered",
-    MessageStatus.FAILED: "failed",
-    MessageStatus.SKIPPED: "skipped",
-    MessageStatus.UNKNOWN: "without a clear answer from Mitto",
+    MessageStatus.QUEUED: _("not sent yet"),
+    MessageStatus.SENT: _("accepted by Mitto"),
+    MessageStatus.DELIVERED: _("delivered"),
+    MessageStatus.FAILED: _("failed"),
+    MessageStatus.SKIPPED: _("skipped"),
+    MessageStatus.UNKNOWN: _("without a clear answer from Mitto"),
 }
 
 
 def _build_lists_or_segments_field(
-    list_or_segment: str, label: str
+    list_or_segment: str, label: StrPromise
 ) -> forms.ModelMultipleChoiceField:
     model = {"list": List, "segment": Segment}[list_or_segment]
     return forms.ModelMultipleChoiceField(
@@ -100,10 +108,10 @@ def _build_lists_or_segments_field(
 class CampaignForm(forms.ModelForm):
     """A campaign with the choices of its audience."""
 
-    more_lists = _build_lists_or_segments_field("list", "Further lists")
-    segments = _build_lists_or_segments_field("segment", "Segments")
-    excluded_lists = _build_lists_or_segments_field("list", "Without these lists")
-    excluded_segments = _build_lists_or_segments_field("segment", "Without these segments")
+    more_lists = _build_lists_or_segments_field("list", _("Further lists"))
+    segments = _build_lists_or_segments_field("segment", _("Segments"))
+    excluded_lists = _build_lists_or_segments_field("list", _("Without these lists"))
+    excluded_segments = _build_lists_or_segments_field("segment", _("Without these segments"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -167,7 +175,7 @@ def _render_list_action_confirmation_with_costs(
     campaigns = queryset.select_related("owner__wallet")
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"{CAMPAIGN_ACTIONS[action_name].label}?",
+        "title": gettext("%(label)s?") % {"label": CAMPAIGN_ACTIONS[action_name].label},
         "name": action_name,
         "action": CAMPAIGN_ACTIONS[action_name],
         "campaigns_with_previews": [
@@ -208,7 +216,9 @@ def _perform_and_get_campaign_to_show_unless_form_error(
 
 @admin.register(Campaign)
 class CampaignAdmin(LargeTableAdmin):
-    empty_hint = "It is one text to many customers of a store; nothing is sent before you start it."
+    empty_hint = _(
+        "It is one text to many customers of a store; nothing is sent before you start it."
+    )
     actions = [
         _build_confirm_or_perform_list_action(name)
         for name, action in CAMPAIGN_ACTIONS.items()
@@ -232,8 +242,8 @@ class CampaignAdmin(LargeTableAdmin):
         _build_choice_names_column, CHOICE_FIELDS
     )
     fieldsets = [
-        ("Text", {"fields": TEXT_FIELDS}),
-        ("Audience", {"fields": AUDIENCE_FIELDS}),
+        (_("Text"), {"fields": TEXT_FIELDS}),
+        (_("Audience"), {"fields": AUDIENCE_FIELDS}),
     ]
     change_form_outer_before_template = "campaigns/campaign_actions.html"
     change_form_before_template = "campaigns/campaign_preview.html"
@@ -313,7 +323,9 @@ class CampaignAdmin(LargeTableAdmin):
 
     def response_add(self, request, obj, post_url_continue=None):
         """Go to the campaign's page, or to the question before it is sent."""
-        messages.success(request, f"{obj}: saved as a draft; nothing is sent yet")
+        messages.success(
+            request, gettext("%(name)s: saved as a draft; nothing is sent yet") % {"name": obj}
+        )
         if request.POST.get("_then") == "start":
             return redirect("admin:campaigns_campaign_action", obj.pk, "start")
         return redirect(_campaign_admin_url("change", obj.pk))
@@ -323,7 +335,7 @@ class CampaignAdmin(LargeTableAdmin):
         name = request.POST.get("_then", "")
         if name not in CAMPAIGN_ACTIONS:
             return super().response_change(request, obj)
-        messages.success(request, f"{obj}: changes saved")
+        messages.success(request, gettext("%(name)s: changes saved") % {"name": obj})
         if CAMPAIGN_ACTIONS[name].confirmation:
             return redirect("admin:campaigns_campaign_action", obj.pk, name)
         return self.confirm_or_perform_action_view(request, obj.pk, name)
@@ -463,26 +475,28 @@ class CampaignAdmin(LargeTableAdmin):
             headers={"Content-Disposition": disposition},
         )
 
-    @display(description="status", ordering="status", label=BADGE_COLORS)
+    @display(description=_("status"), ordering="status", label=BADGE_COLORS)
     def status_badge(self, campaign: Campaign) -> tuple[str, str]:
         return campaign.status, campaign.get_status_display()
 
-    @admin.display(description="messages", ordering="total")
+    @admin.display(description=_("messages"), ordering="total")
     def message_count(self, campaign: Campaign) -> str:
-        return f"{campaign.total:,}"
+        return format_count(campaign.total)
 
-    @admin.display(description="outcomes")
+    @admin.display(description=_("outcomes"))
     def nonzero_outcome_counts(self, campaign: Campaign) -> str:
         counts = {status: getattr(campaign, status) for status in OUTCOME_WORDS}
         return ", ".join(
-            f"{count:,} {OUTCOME_WORDS[status]}" for status, count in counts.items() if count
+            f"{format_count(count)} {OUTCOME_WORDS[status]}"
+            for status, count in counts.items()
+            if count
         )
 
-    @admin.display(description="scheduled at", ordering="scheduled_at")
+    @admin.display(description=_("scheduled at"), ordering="scheduled_at")
     def scheduled_at_in_store_time(self, campaign: Campaign) -> str:
         return format_store_time_or_dash(campaign.scheduled_at, campaign.owner)
 
-    @admin.display(description="reason for waiting or failing")
+    @admin.display(description=_("reason for waiting or failing"))
     def waiting_or_failure_reason(self, campaign: reports.CampaignWithNextBatch) -> str:
         return reports.why_waiting_or_blocked_or_empty(campaign)
 
@@ -501,8 +515,10 @@ def _service_campaign_notes(campaign: Campaign, account: Any) -> list[str]:
     notes = []
     if not service_campaigns.may_send_message_type(campaign.message_type, account):
         notes.append(
-            "A service campaign: only accounts that may send service messages change, schedule and"
-            " start it."
+            gettext(
+                "A service campaign: only accounts that may send service messages change, schedule"
+                " and start it."
+            )
         )
     if confirmation := service_campaigns.describe_confirmation(campaign):
         notes.append(confirmation)

@@ -15,7 +15,8 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from astronote.accounts.eligibility import SendingBlocked
@@ -38,14 +39,20 @@ SALT = "direct file"
 class DirectFileForm(forms.Form):
     """A file of messages, and of whom and what they are."""
 
-    store = forms.ModelChoiceField(User.objects.filter(is_staff=False, left_at=None))
-    message_type = forms.TypedChoiceField(label="Type", choices=MessageType.choices)
+    store = forms.ModelChoiceField(
+        User.objects.filter(is_staff=False, left_at=None), label=_("Store")
+    )
+    message_type = forms.TypedChoiceField(label=_("Type"), choices=MessageType.choices)
     file = forms.FileField(
+        label=_("File"),
         widget=UnfoldAdminFileFieldWidget,
-        help_text="CSV or .xlsx, with the headings number, text and perhaps key",
+        help_text=_("CSV or .xlsx, with the headings number, text and perhaps key"),
     )
     encoding = forms.CharField(
-        required=False, max_length=40, help_text="Such as cp1253; else it is detected."
+        label=_("Encoding"),
+        required=False,
+        max_length=40,
+        help_text=_("Such as cp1253; else it is detected."),
     )
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
@@ -62,7 +69,9 @@ class DirectFileForm(forms.Form):
         """
         file = self.cleaned_data["file"]
         if file.size > MAX_FILE_BYTES:
-            raise forms.ValidationError("At most 1.5 MB: split the file, or use the command.")
+            raise forms.ValidationError(
+                gettext("At most 1.5 MB: split the file, or use the command.")
+            )
         return file
 
 
@@ -88,7 +97,11 @@ def direct_file_view(request: HttpRequest, site: admin.AdminSite) -> HttpRespons
             context = _plan_context(request, **form.cleaned_data)
         except ImportRefused as problem:
             form.add_error("file", str(problem))
-    context |= {**site.each_context(request), "title": "Messages from a file", "form": form}
+    context |= {
+        **site.each_context(request),
+        "title": gettext("Messages from a file"),
+        "form": form,
+    }
     return TemplateResponse(request, "campaigns/direct_file.html", context)
 
 
@@ -120,7 +133,7 @@ def _send_and_show_log(request: HttpRequest) -> HttpResponse:
     try:
         kept = signing.loads(request.POST["confirmed"], salt=SALT, max_age=SECONDS_TO_CONFIRM)
     except signing.BadSignature:
-        messages.error(request, "The file was shown too long ago: choose it again.")
+        messages.error(request, gettext("The file was shown too long ago: choose it again."))
         return page
     if kept["by"] != request.user.pk:
         raise PermissionDenied
@@ -136,7 +149,7 @@ def _send_and_show_log(request: HttpRequest) -> HttpResponse:
                 shown_credits=kept["credits"],
             )
     except (ImportRefused, NotPermitted, SendingBlocked, direct_files.PriceChanged) as problem:
-        messages.error(request, f"Nothing was sent: {problem}")
+        messages.error(request, gettext("Nothing was sent: %(problem)s") % {"problem": problem})
         return page
     count = len(plan.messages)
     said = ngettext("%(count)s message on their way", "%(count)s messages on their way", count)

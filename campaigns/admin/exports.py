@@ -14,6 +14,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import ReadOnlyAdmin
 from astronote.common.sql import database_now
@@ -50,7 +52,7 @@ class ExportForm(forms.ModelForm):
 
 @admin.register(ExportRun)
 class ExportRunAdmin(ReadOnlyAdmin):
-    empty_hint = "A file of a store's contacts, messages, visits or ledger is made by a job."
+    empty_hint = _("A file of a store's contacts, messages, visits or ledger is made by a job.")
     form = ExportForm
     list_display = [
         "content_of_days",
@@ -97,7 +99,9 @@ class ExportRunAdmin(ReadOnlyAdmin):
         """Have a job write it; the same that waits already is not doubled."""
         run = exports.request_export(obj.owner, obj.content, form.days(), by=request.user)
         obj.pk = run.pk
-        self.message_user(request, "The file is being made: this page shows when it is there.")
+        self.message_user(
+            request, gettext("The file is being made: this page shows when it is there.")
+        )
 
     def download_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """The file, while its time is not over."""
@@ -107,7 +111,10 @@ class ExportRunAdmin(ReadOnlyAdmin):
         try:
             chunks = exports.open_file(run, by=request.user)
         except exports.ExportUnavailable as problem:
-            messages.error(request, f"The file cannot be downloaded: {problem}.")
+            messages.error(
+                request,
+                gettext("The file cannot be downloaded: %(problem)s.") % {"problem": problem},
+            )
             return redirect("admin:campaigns_exportrun_change", pk)
         return StreamingHttpResponse(
             chunks,
@@ -118,29 +125,38 @@ class ExportRunAdmin(ReadOnlyAdmin):
             },
         )
 
-    @admin.display(description="content")
+    @admin.display(description=_("content"))
     def content_of_days(self, run: ExportRun) -> str:
-        days = " to ".join(str(day) for day in (run.range_start, run.range_end) if day)
-        return f"{run.get_content_display()} {days}".strip()
+        content = run.get_content_display()
+        if run.range_start and run.range_end:
+            return gettext("%(content)s %(first)s to %(last)s") % {
+                "content": content,
+                "first": run.range_start,
+                "last": run.range_end,
+            }
+        return f"{content} {run.range_start or run.range_end or ''}".strip()
 
-    @admin.display(description="rows", empty_value="–")
+    @admin.display(description=_("rows"), empty_value="–")
     def lines(self, run: ExportRun) -> str | None:
         return None if run.lines is None else intcomma(run.lines)
 
-    @admin.display(description="size", empty_value="–")
+    @admin.display(description=_("size"), empty_value="–")
     def size(self, run: ExportRun) -> str | None:
         return None if run.file_size is None else filesizeformat(run.file_size)
 
-    @admin.display(description="file", empty_value="–")
+    @admin.display(description=_("file"), empty_value="–")
     def download(self, run: ExportRun) -> str | None:
         until = exports.available_until(run)
         if until is None:
             return run.error or None
         if until <= database_now():
-            return "deleted"
+            return gettext("deleted")
         return format_html(
-            '<a class="text-primary-700 dark:text-primary-400 underline" href="{}">Download</a>'
-            " until {}",
-            reverse("admin:campaigns_exportrun_file", args=[run.pk]),
-            format_store_time_or_dash(until, run.owner),
+            gettext("{download} until {time}"),
+            download=format_html(
+                '<a class="text-primary-700 dark:text-primary-400 underline" href="{}">{}</a>',
+                reverse("admin:campaigns_exportrun_file", args=[run.pk]),
+                gettext("Download"),
+            ),
+            time=format_store_time_or_dash(until, run.owner),
         )

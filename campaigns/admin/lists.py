@@ -15,8 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import LargeTableAdmin
+from astronote.common.counts import format_count
 from campaigns.audience import local_today
 from campaigns.list_members import (
     CampaignResult,
@@ -35,17 +38,20 @@ MAX_NUMBERS_LENGTH = 100_000
 class MembersForm(forms.Form):
     """Which contacts of the list's store are added or removed."""
 
-    change = forms.ChoiceField(choices=[("add", "add"), ("remove", "remove")])
+    change = forms.ChoiceField(
+        label=_("Change"), choices=[("add", _("add")), ("remove", _("remove"))]
+    )
     numbers = forms.CharField(
+        label=_("Numbers"),
         widget=forms.Textarea(attrs={"rows": 4}),
         max_length=MAX_NUMBERS_LENGTH,
         required=False,
-        help_text="One a line.",
+        help_text=_("One a line."),
     )
-    segment = forms.ModelChoiceField(Segment.objects, required=False)
-    campaign = forms.ModelChoiceField(Campaign.objects, required=False)
+    segment = forms.ModelChoiceField(Segment.objects, label=_("Segment"), required=False)
+    campaign = forms.ModelChoiceField(Campaign.objects, label=_("Campaign"), required=False)
     result = forms.ChoiceField(
-        label="Whose message of the campaign",
+        label=_("Whose message of the campaign"),
         choices=[("", "–"), *CampaignResult.choices],
         required=False,
     )
@@ -69,9 +75,9 @@ class MembersForm(forms.Form):
             return cleaned
         chosen = [name for name in ("numbers", "segment", "campaign") if cleaned.get(name)]
         if len(chosen) != 1:
-            raise forms.ValidationError("Choose numbers, or a segment, or a campaign.")
+            raise forms.ValidationError(gettext("Choose numbers, or a segment, or a campaign."))
         if chosen == ["campaign"] and not cleaned.get("result"):
-            raise forms.ValidationError("Choose whose message of the campaign.")
+            raise forms.ValidationError(gettext("Choose whose message of the campaign."))
         cleaned["contacts"] = self._find_chosen_contacts_or_raise_validation_error(cleaned)
         return cleaned
 
@@ -88,15 +94,15 @@ class MembersForm(forms.Form):
         found = find_contacts_by_written_numbers(store, cleaned["numbers"].splitlines())
         if unused := [*found.unknown, *found.unreadable]:
             raise forms.ValidationError(
-                f"No contact of the store has: {', '.join(unused[:10])}"
-                f"{' …' if len(unused) > 10 else ''}. Nothing was changed."
+                gettext("No contact of the store has: %(numbers)s. Nothing was changed.")
+                % {"numbers": ", ".join(unused[:10]) + (" …" if len(unused) > 10 else "")}
             )
         return found.contacts
 
 
 @admin.register(List)
 class ListAdmin(LargeTableAdmin):
-    empty_hint = "A list is chosen customers of a store, for campaigns; imports make lists too."
+    empty_hint = _("A list is chosen customers of a store, for campaigns; imports make lists too.")
     list_display = ["name", "owner", "description"]
     list_select_related = ["owner"]
     search_fields = ["name"]
@@ -119,14 +125,22 @@ class ListAdmin(LargeTableAdmin):
                 count = add_unrestricted_contacts_of_store_to_list_and_audit(
                     target, contacts, by=request.user
                 )
-                messages.success(request, f"{count:,} added to {target}")
+                messages.success(
+                    request,
+                    gettext("%(count)s added to %(list)s")
+                    % {"count": format_count(count), "list": target},
+                )
             else:
                 count = remove_contacts_from_list_and_audit(target, contacts, by=request.user)
-                messages.success(request, f"{count:,} removed from {target}")
+                messages.success(
+                    request,
+                    gettext("%(count)s removed from %(list)s")
+                    % {"count": format_count(count), "list": target},
+                )
             return redirect("admin:contacts_list_members", pk)
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Members of {target}",
+            "title": gettext("Members of %(list)s") % {"list": target},
             "opts": self.model._meta,
             "original": target,
             "count": ListMembership.objects.filter(list=target).count(),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.text import Truncator
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
 from astronote.common.counts import format_count
@@ -25,13 +26,16 @@ from messaging.credits import InsufficientCredits
 from messaging.models import OutboundMessage
 from messaging.statuses import NOT_DELIVERED_STATUSES, MessageStatus, describe_reason
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrPromise
+
 NOT_REACHED = "not_reached"
 TEXT_SHOWN = 80
 Action = Callable[[Any, HttpRequest, QuerySet[Any]], HttpResponse | None]
 
 
 def _build_resolve_unknown_action(
-    resolve_messages: Callable[..., int], name: str, label: str
+    resolve_messages: Callable[..., int], name: str, label: StrPromise
 ) -> Action:
     """Make an admin action that resolves the unknown ones of the chosen messages."""
 
@@ -53,7 +57,12 @@ def _build_resolve_unknown_action(
 
 
 def _build_resolve_unknown_action_with_confirmation(
-    resolve_messages: Callable[..., int], name: str, label: str, *, title: str, warning: str
+    resolve_messages: Callable[..., int],
+    name: str,
+    label: StrPromise,
+    *,
+    title: StrPromise,
+    warning: StrPromise,
 ) -> Action:
     """Make an action like `_build_resolve_unknown_action` that first warns on a page of its own."""
     resolve = _build_resolve_unknown_action(resolve_messages, name, label)
@@ -80,12 +89,12 @@ def _build_resolve_unknown_action_with_confirmation(
 class NotReachedOrUndeliveredStatusFilter(admin.SimpleListFilter):
     """Messages that were not delivered, by the index on messages with an error code."""
 
-    title = "not delivered"
+    title = _("not delivered")
     parameter_name = "trouble"
 
     def lookups(self, request, model_admin):
         statuses = [(status.value, status.label) for status in NOT_DELIVERED_STATUSES]
-        return [(NOT_REACHED, "not reached, for what may have changed"), *statuses]
+        return [(NOT_REACHED, gettext("not reached, for what may have changed")), *statuses]
 
     def queryset(self, request, queryset):
         status = self.value()
@@ -100,28 +109,30 @@ class MessageAdmin(ReadOnlyAdmin):
         _build_resolve_unknown_action_with_confirmation(
             unknown_messages.mark_unknown_delivered_charge_and_audit,
             "mark_delivered",
-            "Unknown: mark delivered",
-            title="Mark unknown messages delivered?",
-            warning="Their credits are charged. This cannot be undone.",
+            _("Unknown: mark delivered"),
+            title=_("Mark unknown messages delivered?"),
+            warning=_("Their credits are charged. This cannot be undone."),
         ),
         _build_resolve_unknown_action(
             unknown_messages.mark_unknown_failed_release_and_audit,
             "mark_failed",
-            "Unknown: mark failed and release credits",
+            _("Unknown: mark failed and release credits"),
         ),
         _build_resolve_unknown_action_with_confirmation(
             unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
             "resend",
-            "Unknown: send again",
-            title="Send unknown messages again?",
-            warning="Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
-            "a message that Mitto did accept is sent twice.",
+            _("Unknown: send again"),
+            title=_("Send unknown messages again?"),
+            warning=_(
+                "Mitto gave no clear answer about them. Look them up in Mitto's portal first: "
+                "a message that Mitto did accept is sent twice."
+            ),
         ),
     ]
     list_filter = [NotReachedOrUndeliveredStatusFilter]
     list_select_related = ["owner"]
     search_fields = ["provider_message_id"]
-    search_help_text = "A number in any form, or Mitto's message id."
+    search_help_text = _("A number in any form, or Mitto's message id.")
     list_display = [
         "id",
         "owner",
@@ -155,11 +166,11 @@ class MessageAdmin(ReadOnlyAdmin):
         is_to_number = Q(contact__in=ids) | Q(contact=None, to__in=numbers)
         return queryset.filter(is_to_number | Q(provider_message_id=term)), False
 
-    @admin.display(description="text")
+    @admin.display(description=_("text"))
     def beginning_of_text(self, message: OutboundMessage) -> str:
         return Truncator(message.text).chars(TEXT_SHOWN)
 
-    @admin.display(description="reason")
+    @admin.display(description=_("reason"))
     def reason(self, message: OutboundMessage) -> str:
         return describe_reason(message.error_code) if message.error_code else ""
 

@@ -15,6 +15,9 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common import audit, charts
 from astronote.models import User
@@ -30,16 +33,25 @@ SPAN_NAMES = dict(
     zip(
         reports.BAR_SPANS,
         (
-            "in five minutes",
-            "in a quarter of an hour",
-            "an hour",
-            "in four hours",
-            "a day",
-            "a week",
+            _("in five minutes"),
+            _("in a quarter of an hour"),
+            _("an hour"),
+            _("in four hours"),
+            _("a day"),
+            _("a week"),
         ),
         strict=True,
     )
 )
+COLUMN_NAMES = {
+    "accepted": _("accepted"),
+    "delivered": _("delivered"),
+    "failed": _("failed"),
+    "skipped": _("skipped"),
+    "opted_out": _("opted out"),
+    "clicks": _("clicks"),
+    "credits": _("credits"),
+}
 
 
 def campaign_and_store_report_urls(site: admin.AdminSite) -> list[URLPattern]:
@@ -67,8 +79,8 @@ def campaign_progress_and_report_context(campaign: Campaign) -> dict[str, Any]:
         "figures": _labelled_figures(campaign, report),
         "funnel": reports.campaign_funnel(campaign, report),
         "reason_tables": [
-            ("Failed", _reason_rows_with_sentence_and_advice(report.failed_by_reason)),
-            ("Skipped", _reason_rows_with_sentence_and_advice(report.skipped_by_reason)),
+            (gettext("Failed"), _reason_rows_with_sentence_and_advice(report.failed_by_reason)),
+            (gettext("Skipped"), _reason_rows_with_sentence_and_advice(report.skipped_by_reason)),
         ],
         "not_reached_count": reports.count_failed_unknown_and_skipped_for_now(report),
         "links": report.shared_links,
@@ -85,13 +97,13 @@ def _message_and_visit_charts_over_time(
     each = SPAN_NAMES[reports.shortest_bar_span_holding_all_slots(report.slots)]
     found = (
         charts.bar_chart_or_none_if_all_zero(
-            f"Messages {each} ({zone})",
-            ["accepted", "delivered", "failed"],
+            gettext("Messages %(each)s (%(zone)s)") % {"each": each, "zone": zone},
+            [gettext("accepted"), gettext("delivered"), gettext("failed")],
             [(label, counts[:-1]) for label, counts in points],
         ),
         charts.bar_chart_or_none_if_all_zero(
-            f"Visits of the offer {each} ({zone})",
-            ["visits"],
+            gettext("Visits of the offer %(each)s (%(zone)s)") % {"each": each, "zone": zone},
+            [gettext("visits")],
             [(label, counts[-1:]) for label, counts in points],
         ),
     )
@@ -110,29 +122,38 @@ def _reason_rows_with_sentence_and_advice(
 
 def _labelled_figures(campaign: Campaign, report: reports.CampaignReport) -> list[tuple[str, str]]:
     """The main figures with their names, as text."""
-    counts = {
-        "messages": campaign.total,
-        "queued": campaign.queued,
-        "accepted by Mitto": report.accepted,
-        "delivered": report.delivered,
-        "failed": campaign.failed,
-        "skipped": campaign.skipped,
-        "unknown": campaign.unknown,
-        "clicks": report.clicks,
-        "opted out": report.opted_out,
-        "offers used": report.redemptions,
-        "purchases": report.conversions,
-        "credits": report.credits,
-    }
+    counts = [
+        (gettext("messages"), campaign.total),
+        (gettext("queued"), campaign.queued),
+        (gettext("accepted by Mitto"), report.accepted),
+        (gettext("delivered"), report.delivered),
+        (gettext("failed"), campaign.failed),
+        (gettext("skipped"), campaign.skipped),
+        (gettext("unknown"), campaign.unknown),
+        (gettext("clicks"), report.clicks),
+        (gettext("opted out"), report.opted_out),
+        (gettext("offers used"), report.redemptions),
+        (gettext("purchases"), report.conversions),
+        (gettext("credits"), report.credits),
+    ]
     per_message = report.revenue_per_message
     return [
-        *((name, intcomma(count)) for name, count in counts.items()),
-        ("value of the purchases", f"{report.revenue:,.2f}"),
-        ("value per message", "–" if per_message is None else f"{per_message:,.2f}"),
-        ("delivered of all messages", _percentage_text_or_dash(report.delivered, campaign.total)),
-        ("delivered of the accepted", _percentage_text_or_dash(report.delivered, report.accepted)),
+        *((name, intcomma(count)) for name, count in counts),
+        (gettext("value of the purchases"), f"{report.revenue:,.2f}"),
+        (gettext("value per message"), "–" if per_message is None else f"{per_message:,.2f}"),
+        (
+            gettext("delivered of all messages"),
+            _percentage_text_or_dash(report.delivered, campaign.total),
+        ),
+        (
+            gettext("delivered of the accepted"),
+            _percentage_text_or_dash(report.delivered, report.accepted),
+        ),
         *(
-            (f"{percentile} % delivered within", f"{seconds:g} s")
+            (
+                gettext("%(percent)s %% delivered within") % {"percent": percentile},
+                gettext("%(seconds)s s") % {"seconds": f"{seconds:g}"},
+            )
             for percentile, seconds in report.delivery_seconds.items()
         ),
     ]
@@ -159,16 +180,19 @@ def store_report_view(request: HttpRequest, site: admin.AdminSite, pk: int) -> H
     days = reports.store_report(store, first, last)
     context = {
         **site.each_context(request),
-        "title": f"Report of {store}",
+        "title": gettext("Report of %(store)s") % {"store": store},
         "store": store,
         "first": first,
         "last": last,
-        "columns": [name.replace("_", " ") for name in reports.StoreDay._fields[1:]],
+        "columns": [COLUMN_NAMES[name] for name in reports.STORE_DAY_COUNTS],
         "days": days[::-1],
         "chart": charts.bar_chart_or_none_if_all_zero(
-            "Messages a day",
-            ["accepted", "delivered", "failed"],
-            [(f"{row.day:%a %d %b}", (row.accepted, row.delivered, row.failed)) for row in days],
+            gettext("Messages a day"),
+            [gettext("accepted"), gettext("delivered"), gettext("failed")],
+            [
+                (date_format(row.day, "D d M"), (row.accepted, row.delivered, row.failed))
+                for row in days
+            ],
         ),
     }
     return TemplateResponse(request, "campaigns/store_report.html", context)
@@ -211,7 +235,8 @@ def _parse_first_and_last_day_or_show_error_and_use_default(
         if not EARLIEST <= min(first, last) <= max(first, last) <= today + MAX_PERIOD:
             raise ValueError("no store has figures of such a day")
     except (ValueError, OverflowError):
-        messages.error(request, f"These are not two days. Shown are the last {DEFAULT_DAYS} days.")
+        said = gettext("These are not two days. Shown are the last %(days)s days.")
+        messages.error(request, said % {"days": DEFAULT_DAYS})
         return today - default_period, today
     return max(min(first, last), max(first, last) - MAX_PERIOD), max(first, last)
 

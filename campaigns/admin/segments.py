@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
@@ -91,7 +92,7 @@ class SegmentForm(ConditionFields, forms.ModelForm):
 
 @admin.register(Segment)
 class SegmentAdmin(LargeTableAdmin):
-    empty_hint = "A segment is a filter of a store's customers, such as women born in May."
+    empty_hint = _("A segment is a filter of a store's customers, such as women born in May.")
     form = SegmentForm
     list_display = ["name", "owner", "created_at"]
     list_select_related = ["owner"]
@@ -99,7 +100,7 @@ class SegmentAdmin(LargeTableAdmin):
     autocomplete_fields = ["owner"]
     fieldsets = [
         (None, {"fields": ["owner", "name"]}),
-        ("Conditions: all that are set must hold", {"fields": [*segments.CONDITIONS]}),
+        (_("Conditions: all that are set must hold"), {"fields": [*segments.CONDITIONS]}),
     ]
     change_form_before_template = "campaigns/segment_count_place.html"
 
@@ -119,7 +120,7 @@ class SegmentAdmin(LargeTableAdmin):
             return ("owner", "name", "conditions_as_text")
         return ()
 
-    @admin.display(description="conditions")
+    @admin.display(description=_("conditions"))
     def conditions_as_text(self, segment: Segment) -> str:
         return segments.describe_segment_conditions(segment)
 

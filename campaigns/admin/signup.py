@@ -11,9 +11,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.text import format_lazy
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldBooleanWidget
 
 from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
+from astronote.common.counts import format_count
 from campaigns.models import (
     NfcScan,
     NfcTag,
@@ -27,7 +31,7 @@ from campaigns.signup import branding, tags
 
 @admin.register(NfcTag)
 class NfcTagAdmin(LargeTableAdmin):
-    empty_hint = "A QR code or NFC tag in a shop leads customers to the store's sign-up page."
+    empty_hint = _("A QR code or NFC tag in a shop leads customers to the store's sign-up page.")
     list_display = ["label", "owner", "type", "campaign", "is_active"]
     list_select_related = ["owner", "campaign"]
     list_filter = ["type", "is_active"]
@@ -42,24 +46,33 @@ class NfcTagAdmin(LargeTableAdmin):
         shown = ["address", "qr_code", "use"]
         return ["owner", *shown] if obj else shown
 
-    @admin.display(description="address")
+    @admin.display(description=_("address"))
     def address(self, tag: NfcTag) -> str:
         return format_html('<a href="{0}">{0}</a>', tags.tag_url(tag))
 
-    @admin.display(description="QR code")
+    @admin.display(description=_("QR code"))
     def qr_code(self, tag: NfcTag) -> str:
         return format_html(
-            '<img src="{}" alt="QR code of the address" width="200" height="200">'
-            ' <a href="{}" download="qr-code.svg">Download to print (SVG)</a>',
+            '<img src="{}" alt="{}" width="200" height="200">'
+            ' <a href="{}" download="qr-code.svg">{}</a>',
             tags.qr_code_data_uri(tag),
+            gettext("QR code of the address"),
             reverse("admin:campaigns_nfctag_qr", args=[tag.pk]),
+            gettext("Download to print (SVG)"),
         )
 
-    @admin.display(description="use")
+    @admin.display(description=_("use"))
     def use(self, tag: NfcTag) -> str:
         counts = tags.count_scans(tag)
-        done = "signed up" if tag.type == NfcTagType.OPT_IN else "used an offer"
-        return f"opened {counts['opened']:,} times, {counts['submitted']:,} {done}"
+        said = (
+            gettext("opened %(opened)s times, %(done)s signed up")
+            if tag.type == NfcTagType.OPT_IN
+            else gettext("opened %(opened)s times, %(done)s used an offer")
+        )
+        return said % {
+            "opened": format_count(counts["opened"]),
+            "done": format_count(counts["submitted"]),
+        }
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.qr_view)
@@ -90,11 +103,15 @@ class SignupPageForm(forms.ModelForm):
     logo = forms.FileField(
         required=False,
         widget=UnfoldAdminFileFieldWidget,
-        help_text=f"{branding.LOGO_FORMATS}, {branding.MAX_LOGO_BYTES // 1000} kB at most; it takes"
-        " the place of the one before.",
+        label=_("Logo"),
+        help_text=format_lazy(
+            _("{formats}, {size} kB at most; it takes the place of the one before."),
+            formats=branding.LOGO_FORMATS,
+            size=branding.MAX_LOGO_BYTES // 1000,
+        ),
     )
     removes_logo = forms.BooleanField(
-        label="Remove the logo", required=False, widget=UnfoldBooleanWidget
+        label=_("Remove the logo"), required=False, widget=UnfoldBooleanWidget
     )
 
     class Meta:
@@ -126,7 +143,7 @@ class SignupPageForm(forms.ModelForm):
 
 @admin.register(SignupPage)
 class SignupPageAdmin(LargeTableAdmin):
-    empty_hint = "A store without one has the standard page, with its name."
+    empty_hint = _("A store without one has the standard page, with its name.")
     form = SignupPageForm
     list_display = ["owner", "display_name", "primary_color"]
     list_select_related = ["owner"]
@@ -142,13 +159,13 @@ class SignupPageAdmin(LargeTableAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: SignupPage | None = None) -> Any:
         return ["present_logo", "owner"] if obj else ["present_logo"]
 
-    @admin.display(description="present logo")
+    @admin.display(description=_("present logo"))
     def present_logo(self, page: SignupPage) -> str:
         asset = RetailAsset.objects.filter(owner=page.owner_id).first() if page.pk else None
         if asset is None:
-            return "none"
+            return gettext("none")
         return format_html(
-            '<img src="{}" alt="present logo" height="60">', branding.data_uri(asset)
+            '<img src="{}" alt="{}" height="60">', branding.data_uri(asset), gettext("present logo")
         )
 
     def save_model(self, request: HttpRequest, obj: SignupPage, form: Any, change: bool) -> None:
@@ -160,7 +177,7 @@ class SignupPageAdmin(LargeTableAdmin):
 
 @admin.register(PublicSignupEvent)
 class PublicSignupEventAdmin(ReadOnlyAdmin):
-    empty_hint = "They come from the pages of QR codes and NFC tags."
+    empty_hint = _("They come from the pages of QR codes and NFC tags.")
     list_display = ["id", "owner", "tag", "outcome", "contact", "created_at"]
     list_select_related = ["owner", "tag", "contact"]
     list_filter = ["outcome"]

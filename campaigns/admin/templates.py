@@ -11,9 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
+from astronote.common.counts import format_count
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
 from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_and_audit
@@ -30,13 +33,15 @@ def find_template_named_in_query_string(request: HttpRequest) -> MessageTemplate
 class StarterLibraryForm(forms.Form):
     """The store that gets the starter library, and the language."""
 
-    store = forms.ModelChoiceField(User.objects.filter(is_staff=False))
-    language = forms.ChoiceField(choices=[(one.value, one.label) for one in LANGUAGES])
+    store = forms.ModelChoiceField(User.objects.filter(is_staff=False), label=_("Store"))
+    language = forms.ChoiceField(
+        label=_("Language"), choices=[(one.value, one.label) for one in LANGUAGES]
+    )
 
 
 @admin.register(MessageTemplate)
 class MessageTemplateAdmin(LargeTableAdmin):
-    empty_hint = "A template is a text that campaigns start from; the starter library has some."
+    empty_hint = _("A template is a text that campaigns start from; the starter library has some.")
     list_display = ["name", "owner", "category", "language", "goal"]
     list_filter = ["category", "language"]
     list_select_related = ["owner"]
@@ -72,11 +77,16 @@ class MessageTemplateAdmin(LargeTableAdmin):
         if request.method == "POST" and form.is_valid():
             store, language = form.cleaned_data["store"], form.cleaned_data["language"]
             count = copy_missing_library_templates_and_audit(store, language, by=request.user)
-            messages.success(request, f"{count:,} templates added to {store}")
+            said = ngettext(
+                "%(count)s template added to %(store)s",
+                "%(count)s templates added to %(store)s",
+                count,
+            )
+            messages.success(request, said % {"count": format_count(count), "store": store})
             return redirect("admin:messaging_messagetemplate_changelist")
         context = {
             **self.admin_site.each_context(request),
-            "title": "Add the starter library to a store",
+            "title": gettext("Add the starter library to a store"),
             "opts": self.model._meta,
             "form": form,
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.common import audit
 from astronote.common.languages import Language
@@ -61,7 +62,7 @@ def add_missing_presets_switched_off_to_store(store: User, language: str, *, by:
         ValueError: if the presets are not written in this language.
     """
     if language not in LANGUAGES:
-        raise ValueError("the presets are in English and Greek")
+        raise ValueError(gettext("the presets are in English and Greek"))
     with transaction.atomic():
         known = AutomationRule.objects.filter(owner=store).values_list("preset_key", flat=True)
         new = [

@@ -10,16 +10,19 @@ from typing import NamedTuple
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common import audit
+from astronote.common.counts import format_count
 from astronote.common.languages import Language
 from campaigns.signup.models import RetailAsset, SignupPage
 from campaigns.signup.page_texts import PageTexts
 
 MAX_LOGO_BYTES = 200_000
 MAX_LOGO_SIDE = 2000  # pixels: a small file may hold a picture that no phone can show
-LOGO_FORMATS = "PNG or JPEG"
+LOGO_FORMATS = _("PNG or JPEG")
 PNG_HEAD, JPEG_HEAD = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 # JPEG markers that hold the size: all starts of a frame, but those of tables between them.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -133,18 +136,25 @@ def check_logo_and_get_type(data: bytes) -> str:
         LogoRefused: if it is of another format, too large, or cut off.
     """
     if len(data) > MAX_LOGO_BYTES:
-        raise LogoRefused(f"The file is larger than {MAX_LOGO_BYTES // 1000} kB.")
+        raise LogoRefused(
+            gettext("The file is larger than %(limit)s kB.") % {"limit": MAX_LOGO_BYTES // 1000}
+        )
     try:
         if data.startswith(PNG_HEAD):
             mime_type, size = "image/png", _png_size(data)
         elif data.startswith(JPEG_HEAD):
             mime_type, size = "image/jpeg", _jpeg_size(data)
         else:
-            raise LogoRefused(f"The file is no {LOGO_FORMATS} picture.")
+            raise LogoRefused(
+                gettext("The file is no %(formats)s picture.") % {"formats": LOGO_FORMATS}
+            )
     except (struct.error, StopIteration):
-        raise LogoRefused("The picture is damaged.") from None
+        raise LogoRefused(gettext("The picture is damaged.")) from None
     if not all(0 < side <= MAX_LOGO_SIDE for side in size):
-        raise LogoRefused(f"The picture is wider or higher than {MAX_LOGO_SIDE:,} pixels.")
+        raise LogoRefused(
+            gettext("The picture is wider or higher than %(limit)s pixels.")
+            % {"limit": format_count(MAX_LOGO_SIDE)}
+        )
     return mime_type
 
 
@@ -152,7 +162,7 @@ def _png_size(data: bytes) -> tuple[int, int]:
     """Width and height, from the first chunk."""
     kind, width, height = struct.unpack_from(">4sII", data, len(PNG_HEAD) + 4)
     if kind != b"IHDR" or not data.rstrip(b"\0").endswith(b"IEND\xaeB`\x82"):
-        raise LogoRefused("The picture is damaged.")
+        raise LogoRefused(gettext("The picture is damaged."))
     return width, height
 
 

@@ -10,6 +10,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedCharField
@@ -31,54 +33,63 @@ def new_public_id() -> str:
 class NfcTagType(models.TextChoices):
     """Where a tag leads."""
 
-    OPT_IN = "opt_in", "sign-up: customers join the store's list"
-    REDEMPTION = "redemption", "redemption: customers mark an offer as used"
+    OPT_IN = "opt_in", _("sign-up: customers join the store's list")
+    REDEMPTION = "redemption", _("redemption: customers mark an offer as used")
 
 
 class NfcScanStatus(models.TextChoices):
     """What came of opening the page of a tag."""
 
-    OPENED = "opened", "opened"
-    SUBMITTED = "submitted", "signed up, or used an offer"
+    OPENED = "opened", _("opened")
+    SUBMITTED = "submitted", _("signed up, or used an offer")
 
 
 class SignupOutcome(models.TextChoices):
     """What became of a sign-up."""
 
-    WAITING = "waiting", "waiting: not applied yet"
-    SUBSCRIBED = "subscribed", "subscribed"
-    ASKED = "asked", "asked by SMS to confirm"
-    SUBSCRIBED_BEFORE = "subscribed_before", "was subscribed before"
-    OPTED_OUT = "opted_out", "opted out before: nothing changed"
-    REFUSED = "refused", "the contact must not be asked or changed: nothing changed"
-    ERASED = "erased", "erased before it was applied"
+    WAITING = "waiting", _("waiting: not applied yet")
+    SUBSCRIBED = "subscribed", _("subscribed")
+    ASKED = "asked", _("asked by SMS to confirm")
+    SUBSCRIBED_BEFORE = "subscribed_before", _("was subscribed before")
+    OPTED_OUT = "opted_out", _("opted out before: nothing changed")
+    REFUSED = "refused", _("the contact must not be asked or changed: nothing changed")
+    ERASED = "erased", _("erased before it was applied")
 
 
 class NfcTag(models.Model):
     """A QR code or NFC tag of a store: the address of a page that customers open by phone."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
     public_id = models.CharField(
-        "code", max_length=64, unique=True, default=new_public_id, editable=False
+        _("code"), max_length=64, unique=True, default=new_public_id, editable=False
     )
     type = models.CharField(
-        max_length=20, choices=NfcTagType.choices, default=NfcTagType.OPT_IN, db_default="opt_in"
+        _("type"),
+        max_length=20,
+        choices=NfcTagType.choices,
+        default=NfcTagType.OPT_IN,
+        db_default="opt_in",
     )
     campaign = models.ForeignKey(
         "campaigns.Campaign",
         models.SET_NULL,
         null=True,
         blank=True,
-        help_text="Redemption: only this campaign's offers are used here; empty: any of the store.",
+        help_text=_(
+            "Redemption: only this campaign's offers are used here; empty: any of the store."
+        ),
+        verbose_name=_("campaign"),
     )
-    label = models.CharField(max_length=200, help_text="Where it is, such as: till, front door.")
+    label = models.CharField(
+        _("label"), max_length=200, help_text=_("Where it is, such as: till, front door.")
+    )
     is_active = models.BooleanField(
-        "is on", default=True, help_text="Off: its page says that the link leads nowhere."
+        _("is on"), default=True, help_text=_("Off: its page says that the link leads nowhere.")
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name, verbose_name_plural = "shop tag", "QR codes and NFC tags"
+        verbose_name, verbose_name_plural = _("shop tag"), _("QR codes and NFC tags")
         constraints = [choice_constraint("type", NfcTagType, "nfctag_type_known")]
 
     def __str__(self) -> str:
@@ -91,63 +102,70 @@ class NfcTag(models.Model):
             ValidationError: if it is not.
         """
         if self.campaign and self.owner_id and self.campaign.owner_id != self.owner_id:
-            raise ValidationError({"campaign": "This campaign belongs to another store."})
+            raise ValidationError({"campaign": gettext("This campaign belongs to another store.")})
 
 
 class NfcScan(models.Model):
     """Somebody opened the page of a tag."""
 
-    tag = models.ForeignKey(NfcTag, models.CASCADE)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store")
-    contact = models.ForeignKey(Contact, models.SET_NULL, null=True, blank=True)
+    tag = models.ForeignKey(NfcTag, models.CASCADE, verbose_name=_("tag"))
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"))
+    contact = models.ForeignKey(
+        Contact, models.SET_NULL, null=True, blank=True, verbose_name=_("contact")
+    )
     status = models.CharField(
+        _("status"),
         max_length=20,
         choices=NfcScanStatus.choices,
         default=NfcScanStatus.OPENED,
         db_default="opened",
     )
-    ip_address = models.CharField("IP address", max_length=45, null=True, blank=True)
-    user_agent = models.CharField(max_length=500, null=True, blank=True)
-    device_type = models.CharField(max_length=50, null=True, blank=True)
-    created_at = models.DateTimeField("at", db_default=Now(), db_index=True)
+    ip_address = models.CharField(_("IP address"), max_length=45, null=True, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=500, null=True, blank=True)
+    device_type = models.CharField(_("device type"), max_length=50, null=True, blank=True)
+    created_at = models.DateTimeField(_("at"), db_default=Now(), db_index=True)
 
     class Meta:
-        verbose_name, verbose_name_plural = "scan", "scans"
+        verbose_name, verbose_name_plural = _("scan"), _("scans")
         constraints = [choice_constraint("status", NfcScanStatus, "nfcscan_status_known")]
 
     def __str__(self) -> str:
-        return f"scan {self.pk}"
+        return gettext("scan %(number)s") % {"number": self.pk}
 
 
 class SignupPage(models.Model):
     """How a store's sign-up page looks and what it asks; without a row, the standard one."""
 
     owner = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store", related_name="+"
+        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"), related_name="+"
     )
     display_name = ComposedCharField(
-        "brand name", max_length=160, blank=True, help_text="Empty: the store's name."
+        _("brand name"), max_length=160, blank=True, help_text=_("Empty: the store's name.")
     )
     primary_color = models.CharField(
-        "color",
+        _("color"),
         max_length=7,
         default=STANDARD_COLOR,
-        validators=[RegexValidator(COLOR_PATTERN, "Use # and six digits such as #1f5f8b.")],
-        help_text="Of the button and the bar on top.",
+        validators=[RegexValidator(COLOR_PATTERN, _("Use # and six digits such as #1f5f8b."))],
+        help_text=_("Of the button and the bar on top."),
     )
-    headline_en = ComposedCharField("headline, English", max_length=120, blank=True)
-    headline_el = ComposedCharField("headline, Greek", max_length=120, blank=True)
+    headline_en = ComposedCharField(_("headline, English"), max_length=120, blank=True)
+    headline_el = ComposedCharField(_("headline, Greek"), max_length=120, blank=True)
     blurb_en = ComposedCharField(
-        "text, English", max_length=400, blank=True, help_text="What customers get for joining."
+        _("text, English"),
+        max_length=400,
+        blank=True,
+        help_text=_("What customers get for joining."),
     )
-    blurb_el = ComposedCharField("text, Greek", max_length=400, blank=True)
-    asks_name = models.BooleanField("asks for the first name", default=True)
-    asks_birthday = models.BooleanField("asks for the birthday", default=True)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(db_default=Now(), auto_now=True)
+    blurb_el = ComposedCharField(_("text, Greek"), max_length=400, blank=True)
+    asks_name = models.BooleanField(_("asks for the first name"), default=True)
+    asks_birthday = models.BooleanField(_("asks for the birthday"), default=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now(), auto_now=True)
 
     class Meta:
-        verbose_name = "sign-up page"
+        verbose_name = _("sign-up page")
+        verbose_name_plural = _("sign-up pages")
         constraints = [
             models.CheckConstraint(
                 condition=Q(primary_color__regex=r"^#[0-9a-fA-F]{6}$"),
@@ -156,25 +174,26 @@ class SignupPage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"sign-up page of {self.owner}"
+        return gettext("sign-up page of %(store)s") % {"store": self.owner}
 
 
 class RetailAsset(models.Model):
     """The logo of a store's public pages. A new one is a new row, so that its address changes."""
 
     owner = models.OneToOneField(
-        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name="store", related_name="+"
+        settings.AUTH_USER_MODEL, models.CASCADE, verbose_name=_("store"), related_name="+"
     )
-    mime_type = models.CharField(max_length=40)
-    byte_size = models.PositiveIntegerField()
-    data = models.BinaryField()
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    mime_type = models.CharField(_("mime type"), max_length=40)
+    byte_size = models.PositiveIntegerField(_("byte size"))
+    data = models.BinaryField(_("data"))
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name = "logo"
+        verbose_name = _("logo")
+        verbose_name_plural = _("logos")
 
     def __str__(self) -> str:
-        return f"logo {self.pk}"
+        return gettext("logo %(number)s") % {"number": self.pk}
 
 
 class PublicSignupEvent(models.Model):
@@ -184,23 +203,29 @@ class PublicSignupEvent(models.Model):
     """
 
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name="store"
+        settings.AUTH_USER_MODEL, models.CASCADE, db_index=False, verbose_name=_("store")
     )
-    tag = models.ForeignKey(NfcTag, models.CASCADE)
-    contact = models.ForeignKey(Contact, models.SET_NULL, null=True, blank=True)
+    tag = models.ForeignKey(NfcTag, models.CASCADE, verbose_name=_("tag"))
+    contact = models.ForeignKey(
+        Contact, models.SET_NULL, null=True, blank=True, verbose_name=_("contact")
+    )
     outcome = models.CharField(
-        max_length=20, choices=SignupOutcome.choices, default=SignupOutcome.WAITING
+        _("outcome"), max_length=20, choices=SignupOutcome.choices, default=SignupOutcome.WAITING
     )
     idempotency_key = models.CharField(
-        max_length=32, unique=True, help_text="Of the form: each makes one sign-up at most."
+        _("idempotency key"),
+        max_length=32,
+        unique=True,
+        help_text=_("Of the form: each makes one sign-up at most."),
     )
-    ip_address = models.CharField("IP address", max_length=45, null=True, blank=True)
-    user_agent = models.CharField(max_length=500, null=True, blank=True)
-    meta = models.JSONField("further data", null=True, blank=True)
-    created_at = models.DateTimeField("at", db_default=Now(), db_index=True, editable=False)
+    ip_address = models.CharField(_("IP address"), max_length=45, null=True, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=500, null=True, blank=True)
+    meta = models.JSONField(_("further data"), null=True, blank=True)
+    created_at = models.DateTimeField(_("at"), db_default=Now(), db_index=True, editable=False)
 
     class Meta:
-        verbose_name = "sign-up"
+        verbose_name = _("sign-up")
+        verbose_name_plural = _("sign-ups")
         constraints = [choice_constraint("outcome", SignupOutcome, "publicsignupevent_outcome")]
         indexes = [
             models.Index(fields=["owner", "created_at"], name="publicsignupevent_owner"),
@@ -210,4 +235,4 @@ class PublicSignupEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"sign-up {self.pk}"
+        return gettext("sign-up %(number)s") % {"number": self.pk}

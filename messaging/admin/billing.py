@@ -11,6 +11,8 @@ from typing import Any
 from django.contrib import admin
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from messaging.billing import profiles, subscriptions
@@ -28,23 +30,23 @@ from messaging.models import (
 
 @admin.register(Package)
 class PackageAdmin(LargeTableAdmin):
-    empty_hint = "A package is a number of credits at a price; stores buy credits by packages."
+    empty_hint = _("A package is a number of credits at a price; stores buy credits by packages.")
     list_display = ["name", "credits", "price", "price_usd", "is_active"]
     list_filter = ["is_active"]
     search_fields = ["name"]
 
-    @admin.display(description="price")
+    @admin.display(description=_("price"))
     def price(self, package: Package) -> str:
         return money(package.price_cents, "EUR")
 
-    @admin.display(description="price in USD", empty_value="–")
+    @admin.display(description=_("price in USD"), empty_value="–")
     def price_usd(self, package: Package) -> str | None:
         return None if package.price_cents_usd is None else money(package.price_cents_usd, "USD")
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(LargeTableAdmin):
-    empty_hint = "A plan includes credits each month; it begins with its first payment."
+    empty_hint = _("A plan includes credits each month; it begins with its first payment.")
     list_display = ["owner", "plan_type", "interval", "included_sms_per_period", "paid_until"]
     list_filter = ["plan_type", "interval"]
     list_select_related = ["owner"]
@@ -93,7 +95,7 @@ class SubscriptionAdmin(LargeTableAdmin):
 
 @admin.register(BillingProfile)
 class BillingProfileAdmin(LargeTableAdmin):
-    empty_hint = "Invoices of a store are made out to its invoice recipient."
+    empty_hint = _("Invoices of a store are made out to its invoice recipient.")
     list_display = ["legal_name", "owner", "vat_number", "vat_country"]
     list_select_related = ["owner"]
     search_fields = ["legal_name"]
@@ -129,14 +131,14 @@ class OwnMoneyAdmin(ReadOnlyAdmin):
         filled = [name for name in names if obj is None or getattr(obj, name) not in (None, "")]
         return ["amount_shown" if name == "amount" else name for name in filled]
 
-    @admin.display(description="amount")
+    @admin.display(description=_("amount"))
     def amount_shown(self, row: Any) -> str:
         return money(row.amount, getattr(row, "currency", "") or row.payment.currency)
 
 
 @admin.register(Payment)
 class PaymentAdmin(OwnMoneyAdmin):
-    empty_hint = "They are recorded on a store's page, or by manage.py billing."
+    empty_hint = _("They are recorded on a store's page, or by manage.py billing.")
     list_display = ["id", "owner", "kind", "amount_shown", "package", "paid_at"]
     list_filter = ["kind"]
     list_select_related = ["owner", "package"]
@@ -166,20 +168,20 @@ class PaymentAdmin(OwnMoneyAdmin):
 
 @admin.register(PaymentAdjustment)
 class PaymentAdjustmentAdmin(OwnMoneyAdmin):
-    empty_hint = "They are recorded on a payment's page, or by manage.py billing."
+    empty_hint = _("They are recorded on a payment's page, or by manage.py billing.")
     list_display = ["id", "owner", "type", "status", "amount_shown", "credits_taken", "missing"]
     list_filter = ["type", "status"]
     list_select_related = ["owner", "payment"]
     change_form_outer_before_template = "messaging/billing/adjustment_tools.html"
 
-    @admin.display(description="credits missing")
+    @admin.display(description=_("credits missing"))
     def missing(self, adjustment: PaymentAdjustment) -> int:
         return adjustment.credits_missing
 
 
 @admin.register(InvoiceRecord)
 class InvoiceRecordAdmin(ReadOnlyAdmin):
-    empty_hint = "An invoice is issued on a payment's page, or by manage.py billing."
+    empty_hint = _("An invoice is issued on a payment's page, or by manage.py billing.")
     list_display = ["invoice_number", "owner", "kind", "total_shown", "issued_on"]
     list_filter = ["year", "tax_treatment"]
     list_select_related = ["owner"]
@@ -201,22 +203,22 @@ class InvoiceRecordAdmin(ReadOnlyAdmin):
     readonly_fields = ["subtotal_shown", "tax_shown", "total_shown"]
     change_form_outer_before_template = "messaging/billing/invoice_tools.html"
 
-    @admin.display(description="number", ordering="pk")
+    @admin.display(description=_("number"), ordering="pk")
     def invoice_number(self, invoice: InvoiceRecord) -> str:
         return invoice.invoice_number
 
-    @admin.display(description="kind")
+    @admin.display(description=_("kind"))
     def kind(self, invoice: InvoiceRecord) -> str:
-        return "credit note" if invoice.adjustment_id else "invoice"
+        return gettext("credit note") if invoice.adjustment_id else gettext("invoice")
 
-    @admin.display(description="without VAT")
+    @admin.display(description=_("without VAT"))
     def subtotal_shown(self, invoice: InvoiceRecord) -> str:
         return money(invoice.subtotal, invoice.currency)
 
-    @admin.display(description="VAT")
+    @admin.display(description=_("VAT"))
     def tax_shown(self, invoice: InvoiceRecord) -> str:
         return money(invoice.tax, invoice.currency)
 
-    @admin.display(description="total")
+    @admin.display(description=_("total"))
     def total_shown(self, invoice: InvoiceRecord) -> str:
         return money(invoice.total, invoice.currency)

@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import User
@@ -38,11 +40,11 @@ CONTACTS_SEARCHED = 200
 class UnreadFilter(admin.SimpleListFilter):
     """Replies whose conversation nobody has opened, by their own index."""
 
-    title = "read"
+    title = _("read")
     parameter_name = "unread"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("1", "unread")]
+        return [("1", gettext("unread"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Reply]) -> QuerySet[Reply]:
         return queryset.filter(read_at=None) if self.value() else queryset
@@ -52,20 +54,20 @@ class AnswerForm(forms.Form):
     """The answer; `key` makes a form that is sent twice one message."""
 
     text = forms.CharField(
-        label="Answer", max_length=MAX_ANSWER, widget=forms.Textarea({"rows": 3, "dir": "auto"})
+        label=_("Answer"), max_length=MAX_ANSWER, widget=forms.Textarea({"rows": 3, "dir": "auto"})
     )
-    key = forms.CharField(max_length=60, widget=forms.HiddenInput)
+    key = forms.CharField(label="", max_length=60, widget=forms.HiddenInput)
 
 
 @admin.register(Reply)
 class ReplyAdmin(ReadOnlyAdmin):
-    empty_hint = "What customers write to a store whose sender ID is a number comes here."
+    empty_hint = _("What customers write to a store whose sender ID is a number comes here.")
     list_display = ["review_or_read_state", "received_at", "owner", "customer", "text"]
     list_display_links = ["text", "customer"]
     list_filter = [UnreadFilter]
     list_select_related = ["owner", "contact"]
     search_fields = ["contact"]
-    search_help_text = "The beginning of a name or number."
+    search_help_text = _("The beginning of a name or number.")
     actions = ["mark_conversations_as_read"]
 
     def get_queryset(self, request: HttpRequest) -> RepliesBySms:
@@ -82,21 +84,21 @@ class ReplyAdmin(ReadOnlyAdmin):
     def has_answer_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(PERMISSION)
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def review_or_read_state(self, reply: Reply) -> str:
         if reply.status == WebhookEventStatus.REVIEW:
-            return "may be an opt-out"
-        return "read" if reply.read_at else "new"
+            return gettext("may be an opt-out")
+        return gettext("read") if reply.read_at else gettext("new")
 
-    @admin.display(description="customer")
+    @admin.display(description=_("customer"))
     def customer(self, reply: Reply) -> str:
         return _name_and_number_of_sender(reply)
 
-    @admin.display(description="text")
+    @admin.display(description=_("text"))
     def text(self, reply: Reply) -> str:
-        return reply_text_or_empty_if_erased(reply)[:TEXT_SHOWN] or "(the text was erased)"
+        return reply_text_or_empty_if_erased(reply)[:TEXT_SHOWN] or gettext("(the text was erased)")
 
-    @admin.action(description="Mark as read", permissions=["answer"])
+    @admin.action(description=_("Mark as read"), permissions=["answer"])
     def mark_conversations_as_read(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
         for contact in Contact.objects.filter(pk__in=queryset.values("contact")):
             mark_replies_read(contact)
@@ -144,7 +146,9 @@ class ReplyAdmin(ReadOnlyAdmin):
 
 @admin.register(SavedAnswer)
 class SavedAnswerAdmin(LargeTableAdmin):
-    empty_hint = "A saved answer is chosen in a conversation, and may be changed before it is sent."
+    empty_hint = _(
+        "A saved answer is chosen in a conversation, and may be changed before it is sent."
+    )
     list_display = ["name", "owner", "text"]
     search_fields = ["name"]
     autocomplete_fields = ["owner"]
@@ -161,14 +165,16 @@ def _send_answer_or_add_form_error(
             contact, data["text"], key=data["key"], by=request.user
         )
     except SendingBlocked as blocked:
-        form.add_error("text", f"Not sent: {blocked}.")
+        form.add_error("text", gettext("Not sent: %(blocked)s.") % {"blocked": blocked})
         return False
-    messages.success(request, "The answer is on its way.")
+    messages.success(request, gettext("The answer is on its way."))
     return True
 
 
 def _name_and_number_of_sender(reply: Reply) -> str:
     contact = reply.contact
     if contact is None:
-        return raw_sender_number_of_reply_or_empty(reply.payload or {}) or "an erased number"
+        return raw_sender_number_of_reply_or_empty(reply.payload or {}) or gettext(
+            "an erased number"
+        )
     return f"{contact.first_name} {contact.last_name} {contact.phone or ''}".strip()

@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common import audit
 from astronote.common.admin_lists import (
@@ -26,7 +28,7 @@ from astronote.models import User
 from messaging import message_log
 from messaging.message_log import LogEntry, LogFilter, Place
 from messaging.models import message_classes
-from messaging.statuses import MessageStatus
+from messaging.statuses import STATUS_WORDS, MessageStatus
 
 AFTER = "after"
 EARLIEST, LATEST = date(2000, 1, 1), date(2200, 1, 1)
@@ -37,33 +39,39 @@ class LogForm(forms.Form):
     """Which messages are shown; what is left empty does not filter."""
 
     store = forms.CharField(
+        label=_("Store"),
         required=False,
         max_length=320,
         widget=forms.TextInput({"list": "stores", "autocomplete": "off"}),
     )
     first = forms.DateField(
-        label="From",
+        label=_("From"),
         required=False,
         widget=forms.DateInput(DATE_INPUT),
         validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
     )
     last = forms.DateField(
-        label="to",
+        label=_("to"),
         required=False,
         widget=forms.DateInput(DATE_INPUT),
         validators=[MinValueValidator(EARLIEST), MaxValueValidator(LATEST)],
     )
     status = forms.ChoiceField(
-        choices=[("", "any"), *((one, one) for one in MessageStatus.values)], required=False
+        label=_("Status"), choices=[("", _("any")), *STATUS_WORDS.items()], required=False
     )
-    kind = forms.ChoiceField(label="Kind", required=False)
-    number = forms.CharField(required=False, max_length=40, help_text="In any form.")
+    kind = forms.ChoiceField(label=_("Kind"), required=False)
+    number = forms.CharField(
+        label=_("Number"), required=False, max_length=40, help_text=_("In any form.")
+    )
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         field = self.fields["kind"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", "any"), *sorted((one.batch_kind,) * 2 for one in message_classes())]
+        field.choices = [
+            ("", gettext("any")),
+            *sorted((one.batch_kind, str(one.kind_name)) for one in message_classes()),
+        ]
 
     def clean_store(self) -> User | None:
         """The one store with this name or e-mail address, or whose name begins so.
@@ -77,7 +85,7 @@ class LogForm(forms.Form):
         found = find_up_to_two_stores_by_name_or_email(User.objects.filter(is_staff=False), name)
         if len(found) != 1:
             raise forms.ValidationError(
-                "Several stores begin so." if found else "No store begins so."
+                gettext("Several stores begin so.") if found else gettext("No store begins so.")
             )
         store: User = found[0]
         return store
@@ -114,12 +122,15 @@ def log_view(request: HttpRequest, site: admin.AdminSite) -> HttpResponse:
     stores = User.objects.in_bulk({entry.owner_id for entry in entries})
     context = {
         **site.each_context(request),
-        "title": "Message log",
+        "title": gettext("Message log"),
         "form": form,
         "store": store,
         "rows": [
             (
-                entry,
+                entry._replace(  # for people
+                    kind=str(entry.message_class.kind_name),
+                    status=str(STATUS_WORDS[MessageStatus(entry.status)]),
+                ),
                 format_store_time_or_dash(entry.at, stores[entry.owner_id]),
                 stores[entry.owner_id],
                 _message_url(entry),

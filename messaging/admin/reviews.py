@@ -10,9 +10,12 @@ from django.db.models import QuerySet, TextChoices
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.counts import format_count
 from messaging.models import ReplyReview
 from messaging.reply_reviews import (
     DecisionRefused,
@@ -33,8 +36,8 @@ LIST = "admin:messaging_replyreview_changelist"
 class Answer(TextChoices):
     """What an operator may decide."""
 
-    OPT_OUT = "opt_out", "Opt out"
-    NOT_AN_OPT_OUT = "not_an_opt_out", "Not an opt-out"
+    OPT_OUT = "opt_out", _("Opt out")
+    NOT_AN_OPT_OUT = "not_an_opt_out", _("Not an opt-out")
 
 
 def _answers_proposed_first(is_opt_out: bool) -> list[Answer]:
@@ -43,7 +46,7 @@ def _answers_proposed_first(is_opt_out: bool) -> list[Answer]:
 
 @admin.register(ReplyReview)
 class ReplyReviewAdmin(ReadOnlyAdmin):
-    empty_hint = "Replies that may be opt-outs wait here for a decision."
+    empty_hint = _("Replies that may be opt-outs wait here for a decision.")
     list_display = ["received_at", "owner", "text", "proposed_answer"]
     list_select_related = ["owner"]
     ordering = ("pk",)
@@ -55,13 +58,13 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(PERMISSION)
 
-    @admin.display(description="text")
+    @admin.display(description=_("text"))
     def text(self, reply: ReplyReview) -> str:
         return review_text_or_empty_if_erased(reply)[:TEXT_SHOWN]
 
-    @admin.display(description="proposed")
+    @admin.display(description=_("proposed"))
     def proposed_answer(self, reply: ReplyReview) -> str:
-        return _answers_proposed_first(proposes_opt_out(reply))[0].label
+        return str(_answers_proposed_first(proposes_opt_out(reply))[0].label)
 
     @admin.action(description=Answer.OPT_OUT.label, permissions=["decide"])
     def opt_out(self, request: HttpRequest, queryset: QuerySet[ReplyReview]) -> None:
@@ -96,7 +99,7 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
         [review] = describe_reviews([reply])
         context = {
             **self.admin_site.each_context(request),
-            "title": "Is this reply an opt-out?",
+            "title": gettext("Is this reply an opt-out?"),
             "opts": self.model._meta,
             "review": review,
             "answers": _answers_proposed_first(review.proposes_opt_out),
@@ -119,4 +122,7 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
             except DecisionRefused as refused:
                 messages.error(request, str(refused))
         if decided:
-            messages.success(request, f"{answer.label}: {decided:,} decided")
+            said = gettext("%(answer)s: %(count)s decided")
+            messages.success(
+                request, said % {"answer": answer.label, "count": format_count(decided)}
+            )

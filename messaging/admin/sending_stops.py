@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext
 from redis.exceptions import RedisError
 
 from astronote.common.admin_lists import ReadOnlyAdmin
@@ -57,7 +58,7 @@ class SendingStopAdmin(ReadOnlyAdmin):
             return redirect(LIST)
         context = {
             **self.admin_site.each_context(request),
-            "title": "Sending is stopped",
+            "title": gettext("Sending is stopped"),
             "opts": self.model._meta,
             "text": describe_stop(stop),
             "reason": stop.reason,
@@ -78,6 +79,6 @@ def _declare_restored_or_go_on_and_show_message(request: HttpRequest, reason: St
             )
         else:
             let_sending_go_on_or_raise(reason, by=request.user)
-            messages.success(request, "Sending goes on.")
+            messages.success(request, gettext("Sending goes on."))
     except (CannotGoOn, RedisError) as error:
         messages.error(request, str(error))

@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import QuerySet, Sum
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -25,6 +27,12 @@ from messaging.billing.models import (
 from messaging.billing.payments import BillingRefused, lock_store, require_key
 
 MAX_REASON_LENGTH = 255
+_STATUS_WORDS = {
+    AdjustmentStatus.DONE: _("done"),
+    AdjustmentStatus.OPEN: _("open"),
+    AdjustmentStatus.WON: _("won"),
+    AdjustmentStatus.LOST: _("lost"),
+}
 
 
 def returned_cents(payment: Payment) -> int:
@@ -68,22 +76,37 @@ def record_adjustment(
         same = (earlier.payment_id, earlier.type, earlier.amount)
         if same != (payment.pk, adjustment_type, amount):
             raise BillingRefused(
-                f"the key {key} has recorded another one: a {earlier.type} of"
-                f" {money(earlier.amount, payment.currency)} of payment {earlier.payment_id};"
-                " use another key for this one"
+                gettext(
+                    "the key %(key)s has recorded another one: a %(type)s of %(amount)s of"
+                    " payment %(payment)s; use another key for this one"
+                )
+                % {
+                    "key": key,
+                    "type": earlier.get_type_display(),
+                    "amount": money(earlier.amount, payment.currency),
+                    "payment": earlier.payment_id,
+                }
             )
         return earlier
     before = returned_cents(payment)
     left = payment.amount - before
     if not 1 <= amount <= left:
         raise BillingRefused(
-            f"{money(amount, payment.currency)} cannot be returned:"
-            f" {money(left, payment.currency)} of {money(payment.amount, payment.currency)} is left"
+            gettext("%(amount)s cannot be returned: %(left)s of %(paid)s is left")
+            % {
+                "amount": money(amount, payment.currency),
+                "left": money(left, payment.currency),
+                "paid": money(payment.amount, payment.currency),
+            }
         )
     if len(reason) > MAX_REASON_LENGTH or len(provider_id) > MAX_REASON_LENGTH // 2:
-        raise BillingRefused(f"a reason has at most {MAX_REASON_LENGTH} characters")
+        raise BillingRefused(
+            gettext("a reason has at most %(limit)s characters") % {"limit": MAX_REASON_LENGTH}
+        )
     if provider_id and (other := _with_provider_id(provider_id)):
-        raise BillingRefused(f"{provider_id} is recorded already, as {other}")
+        raise BillingRefused(
+            gettext("%(id)s is recorded already, as %(name)s") % {"id": provider_id, "name": other}
+        )
     is_dispute = adjustment_type == AdjustmentType.DISPUTE
     due = _credits_due(payment, before + amount)
     adjustment = PaymentAdjustment.objects.create(
@@ -135,7 +158,13 @@ def close_dispute(
     if adjustment.status == status:
         return adjustment
     if adjustment.status != AdjustmentStatus.OPEN:
-        raise BillingRefused(f"this {adjustment.type} is {adjustment.status} already")
+        raise BillingRefused(
+            gettext("this %(type)s is %(status)s already")
+            % {
+                "type": adjustment.get_type_display(),
+                "status": _STATUS_WORDS[AdjustmentStatus(adjustment.status)],
+            }
+        )
     payment = adjustment.payment
     adjustment.status = status
     adjustment.save(update_fields=["status"])

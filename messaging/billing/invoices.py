@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.db.models import Max, Sum
+from django.utils.translation import gettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -80,10 +81,14 @@ def issue_invoice(payment: Payment, *, by: User | AnonymousUser | str) -> Invoic
     if earlier := invoices.first():
         return earlier
     if not settings.INVOICE_SELLER:
-        raise BillingRefused("set INVOICE_SELLER, the name and address of who sells, first")
+        raise BillingRefused(
+            gettext("set INVOICE_SELLER, the name and address of who sells, first")
+        )
     profile = BillingProfile.objects.filter(owner=store).first()
     if profile is None:
-        raise BillingRefused(f"say first to whom invoices of {store} are made out")
+        raise BillingRefused(
+            gettext("say first to whom invoices of %(store)s are made out") % {"store": store}
+        )
     tax = tax_of_buyer(profile)
     invoice = _number_and_create(
         amounts_of_total(payment.amount, tax.percent),

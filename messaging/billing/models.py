@@ -11,7 +11,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils.translation import ngettext
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.constraints import choice_constraint
 from astronote.common.counts import format_count
@@ -24,82 +25,86 @@ MAX_CENTS = 100_000_000  # of one payment; likewise
 class Currency(models.TextChoices):
     """In what money is paid."""
 
-    EUR = "EUR", "EUR"
-    USD = "USD", "USD"
+    EUR = "EUR", _("EUR")
+    USD = "USD", _("USD")
 
 
 class PaymentKind(models.TextChoices):
     """What a payment pays."""
 
-    MONTHLY = "monthly", "a month of the plan"
-    YEARLY = "yearly", "a year of the plan"
-    TOP_UP = "topup", "a package of credits"
+    MONTHLY = "monthly", _("a month of the plan")
+    YEARLY = "yearly", _("a year of the plan")
+    TOP_UP = "topup", _("a package of credits")
 
 
 class PlanType(models.TextChoices):
     """The plans that are sold."""
 
-    STARTER = "starter", "starter"
-    PRO = "pro", "pro"
+    STARTER = "starter", _("starter")
+    PRO = "pro", _("pro")
 
 
 class PlanInterval(models.TextChoices):
     """For how long one payment pays a plan."""
 
-    MONTH = "month", "month"
-    YEAR = "year", "year"
+    MONTH = "month", _("month")
+    YEAR = "year", _("year")
 
 
 class AdjustmentType(models.TextChoices):
     """Why money of a payment is returned."""
 
-    REFUND = "refund", "refund"
-    DISPUTE = "dispute", "dispute"
+    REFUND = "refund", _("refund")
+    DISPUTE = "dispute", _("dispute")
 
 
 class AdjustmentStatus(models.TextChoices):
     """The state of a refund or dispute; of a dispute that was won the money is ours again."""
 
-    DONE = "done", "done: the money was returned"
-    OPEN = "open", "open: the bank has taken the money and has not decided"
-    WON = "won", "won: the money is ours again"
-    LOST = "lost", "lost: the money was returned"
+    DONE = "done", _("done: the money was returned")
+    OPEN = "open", _("open: the bank has taken the money and has not decided")
+    WON = "won", _("won: the money is ours again")
+    LOST = "lost", _("lost: the money was returned")
 
 
 class TaxTreatment(models.TextChoices):
     """How an invoice is taxed (docs/rules.md#invoices)."""
 
-    DOMESTIC = "domestic", "VAT of the seller's country"
-    REVERSE_CHARGE = "reverse_charge", "reverse charge"
-    OUTSIDE_EU = "outside_eu", "outside the scope of EU VAT"
-    EXEMPT = "exempt", "exempt from VAT"
+    DOMESTIC = "domestic", _("VAT of the seller's country")
+    REVERSE_CHARGE = "reverse_charge", _("reverse charge")
+    OUTSIDE_EU = "outside_eu", _("outside the scope of EU VAT")
+    EXEMPT = "exempt", _("exempt from VAT")
 
 
 class Package(models.Model):
     """Credits that are sold at a price; one that is no longer sold stays for its payments."""
 
-    name = ComposedCharField(max_length=80, unique=True)
-    credits = models.IntegerField(validators=[MinValueValidator(1), MaxValueValidator(MAX_CREDITS)])
+    name = ComposedCharField(_("name"), max_length=80, unique=True)
+    credits = models.IntegerField(
+        _("credits"), validators=[MinValueValidator(1), MaxValueValidator(MAX_CREDITS)]
+    )
     price_cents = models.IntegerField(
-        "price in cents of EUR", validators=[MinValueValidator(1), MaxValueValidator(MAX_CENTS)]
+        _("price in cents of EUR"), validators=[MinValueValidator(1), MaxValueValidator(MAX_CENTS)]
     )
     price_cents_usd = models.IntegerField(
-        "price in cents of USD",
+        _("price in cents of USD"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MAX_CENTS)],
-        help_text="Empty: it is not sold in USD.",
+        help_text=_("Empty: it is not sold in USD."),
     )
-    is_active = models.BooleanField("is sold", default=True)
+    is_active = models.BooleanField(_("is sold"), default=True)
     provider_price_id_eur = models.CharField(
-        "provider's ID of the price in EUR", max_length=128, blank=True, db_default=""
+        _("provider's ID of the price in EUR"), max_length=128, blank=True, db_default=""
     )
     provider_price_id_usd = models.CharField(
-        "provider's ID of the price in USD", max_length=128, blank=True, db_default=""
+        _("provider's ID of the price in USD"), max_length=128, blank=True, db_default=""
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = _("package")
+        verbose_name_plural = _("packages")
         constraints = [
             models.CheckConstraint(
                 condition=Q(credits__gte=1, credits__lte=MAX_CREDITS), name="package_credits_bounds"
@@ -128,32 +133,52 @@ class Payment(models.Model):
     provider's IDs are kept for whoever compares with its books; nothing here calls a provider.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="store")
-    kind = models.CharField("for", max_length=8, choices=PaymentKind.choices)
-    amount = models.BigIntegerField("cents")
-    currency = models.CharField(max_length=3, choices=Currency.choices)
-    package = models.ForeignKey(Package, models.PROTECT, null=True, blank=True)
-    credits = models.IntegerField(default=0)
-    plan_type = models.CharField("plan", max_length=10, choices=PlanType.choices, blank=True)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("store"))
+    kind = models.CharField(_("for"), max_length=8, choices=PaymentKind.choices)
+    amount = models.BigIntegerField(_("cents"))
+    currency = models.CharField(_("currency"), max_length=3, choices=Currency.choices)
+    package = models.ForeignKey(
+        Package, models.PROTECT, null=True, blank=True, verbose_name=_("package")
+    )
+    credits = models.IntegerField(_("credits"), default=0)
+    plan_type = models.CharField(_("plan"), max_length=10, choices=PlanType.choices, blank=True)
     covers_from = models.DateField(
-        null=True, blank=True, help_text="first day of the plan's time that it pays"
+        _("covers from"),
+        null=True,
+        blank=True,
+        help_text=_("first day of the plan's time that it pays"),
     )
     covers_until = models.DateField(
-        null=True, blank=True, help_text="the day after the last one that it pays"
+        _("covers until"),
+        null=True,
+        blank=True,
+        help_text=_("the day after the last one that it pays"),
     )
-    paid_at = models.DateTimeField("paid")
-    idempotency_key = models.CharField("key", max_length=128)
-    provider_session_id = models.CharField(max_length=128, null=True, blank=True, unique=True)
+    paid_at = models.DateTimeField(_("paid"))
+    idempotency_key = models.CharField(_("key"), max_length=128)
+    provider_session_id = models.CharField(
+        _("provider session id"), max_length=128, null=True, blank=True, unique=True
+    )
     provider_payment_intent_id = models.CharField(
-        max_length=128, null=True, blank=True, unique=True
+        _("provider payment intent id"), max_length=128, null=True, blank=True, unique=True
     )
-    provider_charge_id = models.CharField(max_length=128, null=True, blank=True)
-    provider_invoice_id = models.CharField(max_length=128, null=True, blank=True, unique=True)
-    provider_customer_id = models.CharField(max_length=128, null=True, blank=True)
-    provider_price_id = models.CharField(max_length=128, null=True, blank=True)
-    created_at = models.DateTimeField("recorded", db_default=Now(), editable=False)
+    provider_charge_id = models.CharField(
+        _("provider charge id"), max_length=128, null=True, blank=True
+    )
+    provider_invoice_id = models.CharField(
+        _("provider invoice id"), max_length=128, null=True, blank=True, unique=True
+    )
+    provider_customer_id = models.CharField(
+        _("provider customer id"), max_length=128, null=True, blank=True
+    )
+    provider_price_id = models.CharField(
+        _("provider price id"), max_length=128, null=True, blank=True
+    )
+    created_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
         constraints = [
             choice_constraint("kind", PaymentKind, "payment_kind_known"),
             choice_constraint("currency", Currency, "payment_currency_known"),
@@ -177,7 +202,10 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"payment {self.pk} of {money(self.amount, self.currency)}"
+        return gettext("payment %(number)s of %(amount)s") % {
+            "number": self.pk,
+            "amount": money(self.amount, self.currency),
+        }
 
 
 class PaymentAdjustment(models.Model):
@@ -186,27 +214,31 @@ class PaymentAdjustment(models.Model):
     `credits_due` is the payment's share of credits, `credits_taken` what of it was still there.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="store")
-    payment = models.ForeignKey(Payment, models.PROTECT)
-    type = models.CharField(max_length=8, choices=AdjustmentType.choices)
-    status = models.CharField(max_length=8, choices=AdjustmentStatus.choices)
-    amount = models.BigIntegerField("cents")
-    credits_due = models.IntegerField("credits to go back", default=0)
-    credits_taken = models.IntegerField("credits taken back", default=0)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("store"))
+    payment = models.ForeignKey(Payment, models.PROTECT, verbose_name=_("payment"))
+    type = models.CharField(_("type"), max_length=8, choices=AdjustmentType.choices)
+    status = models.CharField(_("status"), max_length=8, choices=AdjustmentStatus.choices)
+    amount = models.BigIntegerField(_("cents"))
+    credits_due = models.IntegerField(_("credits to go back"), default=0)
+    credits_taken = models.IntegerField(_("credits taken back"), default=0)
     months_taken = models.SmallIntegerField(
-        "months taken back", default=0, help_text="of the plan's time that the payment paid"
+        _("months taken back"), default=0, help_text=_("of the plan's time that the payment paid")
     )
-    reason = ComposedCharField(max_length=255, blank=True)
-    idempotency_key = models.CharField("key", max_length=128)
+    reason = ComposedCharField(_("reason"), max_length=255, blank=True)
+    idempotency_key = models.CharField(_("key"), max_length=128)
     provider_id = models.CharField(
-        "provider's ID of the refund or dispute", max_length=128, null=True, blank=True, unique=True
+        _("provider's ID of the refund or dispute"),
+        max_length=128,
+        null=True,
+        blank=True,
+        unique=True,
     )
-    occurred_at = models.DateTimeField("at", db_default=Now())
-    created_at = models.DateTimeField("recorded", db_default=Now(), editable=False)
+    occurred_at = models.DateTimeField(_("at"), db_default=Now())
+    created_at = models.DateTimeField(_("recorded"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name = "refund or dispute"
-        verbose_name_plural = "refunds and disputes"
+        verbose_name = _("refund or dispute")
+        verbose_name_plural = _("refunds and disputes")
         constraints = [
             choice_constraint("type", AdjustmentType, "paymentadjustment_type_known"),
             models.CheckConstraint(
@@ -225,7 +257,7 @@ class PaymentAdjustment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.type} {self.pk}"
+        return f"{self.get_type_display()} {self.pk}"
 
     @property
     def credits_missing(self) -> int:
@@ -240,43 +272,49 @@ class Subscription(models.Model):
     clock; `current_period_end` and `paid_until` are the first days that are not included.
     """
 
-    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="store")
-    plan_type = models.CharField("plan", max_length=10, choices=PlanType.choices)
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("store"))
+    plan_type = models.CharField(_("plan"), max_length=10, choices=PlanType.choices)
     interval = models.CharField(
-        "paid by the", max_length=5, choices=PlanInterval.choices, default=PlanInterval.MONTH
+        _("paid by the"), max_length=5, choices=PlanInterval.choices, default=PlanInterval.MONTH
     )
-    currency = models.CharField(max_length=3, choices=Currency.choices, default=Currency.EUR)
+    currency = models.CharField(
+        _("currency"), max_length=3, choices=Currency.choices, default=Currency.EUR
+    )
     included_sms_per_period = models.IntegerField(
-        "credits included a month",
+        _("credits included a month"),
         default=0,
         validators=[MinValueValidator(0), MaxValueValidator(MAX_CREDITS)],
-        help_text="Used before the wallet's other credits; a change counts from the next month.",
+        help_text=_("Used before the wallet's other credits; a change counts from the next month."),
     )
-    current_period_start = models.DateField("month began", null=True, blank=True, editable=False)
-    current_period_end = models.DateField("month ends", null=True, blank=True, editable=False)
-    paid_until = models.DateField(null=True, blank=True, editable=False)
+    current_period_start = models.DateField(_("month began"), null=True, blank=True, editable=False)
+    current_period_end = models.DateField(_("month ends"), null=True, blank=True, editable=False)
+    paid_until = models.DateField(_("paid until"), null=True, blank=True, editable=False)
     billing_day = models.SmallIntegerField(
+        _("billing day"),
         null=True,
         blank=True,
         editable=False,
-        help_text="the day of the month on which months begin, or the last one of a shorter month",
+        help_text=_(
+            "the day of the month on which months begin, or the last one of a shorter month"
+        ),
     )
     cancel_at_period_end = models.BooleanField(
-        "ends when it is no longer paid",
+        _("ends when it is no longer paid"),
         default=False,
-        help_text="Then the subscription is cancelled; otherwise it is past due.",
+        help_text=_("Then the subscription is cancelled; otherwise it is past due."),
     )
     provider_customer_id = models.CharField(
-        "provider's ID of the store", max_length=128, null=True, blank=True, unique=True
+        _("provider's ID of the store"), max_length=128, null=True, blank=True, unique=True
     )
     provider_subscription_id = models.CharField(
-        "provider's ID of the plan", max_length=128, null=True, blank=True, unique=True
+        _("provider's ID of the plan"), max_length=128, null=True, blank=True, unique=True
     )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
-        verbose_name = "plan"
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
         constraints = [
             choice_constraint("plan_type", PlanType, "subscription_plan_type_known"),
             choice_constraint("interval", PlanInterval, "subscription_interval_known"),
@@ -300,43 +338,44 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"plan {self.plan_type}"
+        return gettext("plan %(name)s") % {"name": self.get_plan_type_display()}
 
 
 class BillingProfile(models.Model):
     """To whom a store's invoices are made out."""
 
-    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="store")
-    legal_name = ComposedCharField(max_length=200)
+    owner = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("store"))
+    legal_name = ComposedCharField(_("legal name"), max_length=200)
     vat_number = models.CharField(
-        "VAT number",
+        _("VAT number"),
         max_length=32,
         blank=True,
-        validators=[RegexValidator(r"^[A-Z]{2}[A-Z0-9]{2,14}\Z", "Write it as EL123456789.")],
-        help_text="With its country, such as EL123456789; empty: a private person.",
+        validators=[RegexValidator(r"^[A-Z]{2}[A-Z0-9]{2,14}\Z", _("Write it as EL123456789."))],
+        help_text=_("With its country, such as EL123456789; empty: a private person."),
     )
     vat_number_checked = models.BooleanField(
-        "VAT number is valid by VIES",
+        _("VAT number is valid by VIES"),
         default=False,
-        help_text="Without this an invoice to another country of the EU has VAT.",
+        help_text=_("Without this an invoice to another country of the EU has VAT."),
     )
     vat_country = models.CharField(
-        "country",
+        _("country"),
         max_length=2,
         default="GR",
-        validators=[RegexValidator(r"^[A-Z]{2}\Z", "Write two capital letters, such as GR.")],
+        validators=[RegexValidator(r"^[A-Z]{2}\Z", _("Write two capital letters, such as GR."))],
     )
-    tax_exempt = models.BooleanField("exempt from VAT", default=False)
-    billing_email = models.EmailField("e-mail address for invoices", blank=True)
-    billing_address = ComposedTextField("address", max_length=500)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    updated_at = models.DateTimeField(auto_now=True)
+    tax_exempt = models.BooleanField(_("exempt from VAT"), default=False)
+    billing_email = models.EmailField(_("e-mail address for invoices"), blank=True)
+    billing_address = ComposedTextField(_("address"), max_length=500)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
-        verbose_name = "invoice recipient"
+        verbose_name = _("invoice recipient")
+        verbose_name_plural = _("invoice recipients")
 
     def __str__(self) -> str:
-        return f"invoice recipient of store {self.owner_id}"
+        return gettext("invoice recipient of store %(number)s") % {"number": self.owner_id}
 
 
 class InvoiceRecord(models.Model):
@@ -346,28 +385,33 @@ class InvoiceRecord(models.Model):
     amounts are negative.
     """
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="store")
-    payment = models.ForeignKey(Payment, models.PROTECT)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, verbose_name=_("store"))
+    payment = models.ForeignKey(Payment, models.PROTECT, verbose_name=_("payment"))
     adjustment = models.OneToOneField(
-        PaymentAdjustment, models.PROTECT, null=True, blank=True, verbose_name="refund or dispute"
+        PaymentAdjustment,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        verbose_name=_("refund or dispute"),
     )
-    year = models.SmallIntegerField()
-    number = models.IntegerField()
-    issued_on = models.DateField("issued")
-    seller = models.TextField()
-    buyer = models.TextField()
-    buyer_vat_number = models.CharField("buyer's VAT number", max_length=32, blank=True)
-    buyer_country = models.CharField("buyer's country", max_length=2)
-    currency = models.CharField(max_length=3, choices=Currency.choices)
-    subtotal = models.BigIntegerField("cents without VAT")
-    tax = models.BigIntegerField("cents of VAT")
-    total = models.BigIntegerField("cents in total")
-    tax_rate = models.DecimalField("VAT in percent", max_digits=4, decimal_places=2)
-    tax_treatment = models.CharField("VAT", max_length=16, choices=TaxTreatment.choices)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    year = models.SmallIntegerField(_("year"))
+    number = models.IntegerField(_("number"))
+    issued_on = models.DateField(_("issued"))
+    seller = models.TextField(_("seller"))
+    buyer = models.TextField(_("buyer"))
+    buyer_vat_number = models.CharField(_("buyer's VAT number"), max_length=32, blank=True)
+    buyer_country = models.CharField(_("buyer's country"), max_length=2)
+    currency = models.CharField(_("currency"), max_length=3, choices=Currency.choices)
+    subtotal = models.BigIntegerField(_("cents without VAT"))
+    tax = models.BigIntegerField(_("cents of VAT"))
+    total = models.BigIntegerField(_("cents in total"))
+    tax_rate = models.DecimalField(_("VAT in percent"), max_digits=4, decimal_places=2)
+    tax_treatment = models.CharField(_("VAT"), max_length=16, choices=TaxTreatment.choices)
+    created_at = models.DateTimeField(_("created at"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name = "invoice"
+        verbose_name = _("invoice")
+        verbose_name_plural = _("invoices")
         constraints = [
             choice_constraint("tax_treatment", TaxTreatment, "invoicerecord_treatment_known"),
             models.CheckConstraint(

@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from astronote.accounts.models import User
@@ -40,6 +41,7 @@ from messaging.billing.models import (
     Package,
     Payment,
     PaymentAdjustment,
+    PlanInterval,
     Subscription,
     money,
 )
@@ -51,14 +53,16 @@ RETURN_PERMISSION = "messaging.add_paymentadjustment"
 INVOICE_PERMISSION = "messaging.add_invoicerecord"
 PAYMENTS_SHOWN = 5
 MAX_AMOUNT = Decimal(1_000_000)
-REFERENCE_HELP = "Number of the receipt or transfer. The same one is recorded once."
+REFERENCE_HELP = _("Number of the receipt or transfer. The same one is recorded once.")
 
 
 class KeyedForm(forms.Form):
     """A form whose reference, or else a key that it brings, makes it be recorded once."""
 
-    reference = forms.CharField(max_length=100, required=False, help_text=REFERENCE_HELP)
-    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    reference = forms.CharField(
+        label=_("Reference"), max_length=100, required=False, help_text=REFERENCE_HELP
+    )
+    key = forms.CharField(label="", max_length=64, widget=forms.HiddenInput)
 
     @property
     def idempotency_key(self) -> str:
@@ -68,16 +72,20 @@ class KeyedForm(forms.Form):
 
 def _amount_field() -> forms.DecimalField:
     return forms.DecimalField(
-        min_value=Decimal("0.01"), max_value=MAX_AMOUNT, decimal_places=2, help_text="With VAT."
+        min_value=Decimal("0.01"),
+        max_value=MAX_AMOUNT,
+        decimal_places=2,
+        label=_("Amount"),
+        help_text=_("With VAT."),
     )
 
 
 def _paid_on_field() -> forms.DateField:
     return forms.DateField(
-        label="Paid on",
+        label=_("Paid on"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}),
-        help_text="On the store's clock. Empty: now.",
+        help_text=_("On the store's clock. Empty: now."),
     )
 
 
@@ -89,14 +97,22 @@ class PackageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # no gene
         prices = [money(package.price_cents, Currency.EUR)]
         if package.price_cents_usd is not None:
             prices.append(money(package.price_cents_usd, Currency.USD))
-        return f"{package}, {' or '.join(prices)}"
+        if len(prices) == 1:
+            return f"{package}, {prices[0]}"
+        return gettext("%(package)s, %(euros)s or %(dollars)s") % {
+            "package": package,
+            "euros": prices[0],
+            "dollars": prices[1],
+        }
 
 
 class PurchaseForm(KeyedForm):
     """A package that a store has paid."""
 
-    package = PackageField(Package.objects.filter(is_active=True).order_by("credits"))
-    currency = forms.ChoiceField(choices=Currency.choices)
+    package = PackageField(
+        Package.objects.filter(is_active=True).order_by("credits"), label=_("Package")
+    )
+    currency = forms.ChoiceField(label=_("Currency"), choices=Currency.choices)
     paid_on = _paid_on_field()
     field_order = ("package", "currency", "paid_on", "reference", "key")
 
@@ -113,20 +129,21 @@ class ReturnForm(KeyedForm):
     """Money of a payment that was returned."""
 
     type = forms.ChoiceField(
+        label=_("Type"),
         choices=[
-            (AdjustmentType.REFUND.value, "refund: we have returned it"),
-            (AdjustmentType.DISPUTE.value, "dispute: the customer's bank has taken it"),
-        ]
+            (AdjustmentType.REFUND.value, _("refund: we have returned it")),
+            (AdjustmentType.DISPUTE.value, _("dispute: the customer's bank has taken it")),
+        ],
     )
     amount = _amount_field()
-    reason = forms.CharField(max_length=255, required=False)
+    reason = forms.CharField(label=_("Reason"), max_length=255, required=False)
     field_order = ("type", "amount", "reason", "reference", "key")
 
 
 class AlertForm(forms.Form):
     """Below how many credits alerts tell of a store."""
 
-    below = forms.IntegerField(min_value=1, max_value=MAX_CREDITS, required=False)
+    below = forms.IntegerField(label=_("Below"), min_value=1, max_value=MAX_CREDITS, required=False)
 
 
 def store_money_context(request: HttpRequest, store: User) -> dict[str, Any]:
@@ -170,8 +187,10 @@ def purchase_page(request: HttpRequest, store_id: int) -> HttpResponse:
             available,
         ) % {"payment": payment, "store": store, "count": format_count(available)}
 
-    title = f"Record a purchase of {store}"
-    return _record_or_show(request, form, record, title=title, back=store, button="Record it")
+    title = gettext("Record a purchase of %(store)s") % {"store": store}
+    return _record_or_show(
+        request, form, record, title=title, back=store, button=gettext("Record it")
+    )
 
 
 def plan_payment_page(request: HttpRequest, store_id: int) -> HttpResponse:
@@ -183,7 +202,7 @@ def plan_payment_page(request: HttpRequest, store_id: int) -> HttpResponse:
     store = _get_store(request, store_id)
     plan = get_object_or_404(Subscription, owner=store)
     form = PlanPaymentForm(request.POST or None, initial={"key": uuid.uuid4()})
-    form.fields["amount"].label = f"Amount in {plan.currency}"
+    form.fields["amount"].label = gettext("Amount in %(currency)s") % {"currency": plan.currency}
 
     def record() -> str:
         payment = payments.record_plan_payment(
@@ -194,10 +213,20 @@ def plan_payment_page(request: HttpRequest, store_id: int) -> HttpResponse:
             currency=plan.currency,
             paid_at=_start_of_day(form.cleaned_data["paid_on"], store),
         )
-        return f"{payment} recorded; the plan of {store} is paid until {payment.covers_until}"
+        return gettext("%(payment)s recorded; the plan of %(store)s is paid until %(day)s") % {
+            "payment": payment,
+            "store": store,
+            "day": payment.covers_until,
+        }
 
-    title = f"Record a {plan.interval} of the plan {plan.plan_type} of {store}"
-    return _record_or_show(request, form, record, title=title, back=store, button="Record it")
+    title = (
+        gettext("Record a year of the plan %(plan)s of %(store)s")
+        if plan.interval == PlanInterval.YEAR
+        else gettext("Record a month of the plan %(plan)s of %(store)s")
+    ) % {"plan": plan.get_plan_type_display(), "store": store}
+    return _record_or_show(
+        request, form, record, title=title, back=store, button=gettext("Record it")
+    )
 
 
 def return_page(request: HttpRequest, payment_id: int) -> HttpResponse:
@@ -211,7 +240,7 @@ def return_page(request: HttpRequest, payment_id: int) -> HttpResponse:
     left = payment.amount - adjustments.returned_cents(payment)
     initial = {"key": uuid.uuid4(), "amount": f"{Decimal(left) / 100:.2f}"}
     form = ReturnForm(request.POST or None, initial=initial)
-    form.fields["amount"].label = f"Amount in {payment.currency}"
+    form.fields["amount"].label = gettext("Amount in %(currency)s") % {"currency": payment.currency}
 
     def record() -> str:
         adjustment = adjustments.record_adjustment(
@@ -248,8 +277,13 @@ def return_page(request: HttpRequest, payment_id: int) -> HttpResponse:
             % words
         )
 
-    title = f"Refund or dispute of {payment} of {payment.owner}"
-    return _record_or_show(request, form, record, title=title, back=payment, button="Record it")
+    title = gettext("Refund or dispute of %(payment)s of %(store)s") % {
+        "payment": payment,
+        "store": payment.owner,
+    }
+    return _record_or_show(
+        request, form, record, title=title, back=payment, button=gettext("Record it")
+    )
 
 
 @require_POST
@@ -264,7 +298,8 @@ def close_dispute_action(request: HttpRequest, adjustment_id: int) -> HttpRespon
     is_won = request.POST.get("outcome") == AdjustmentStatus.WON
     try:
         closed = adjustments.close_dispute(adjustment, is_won=is_won, by=request.user)
-        messages.success(request, f"{closed} is {closed.get_status_display()}")
+        said = gettext("%(dispute)s is %(status)s")
+        messages.success(request, said % {"dispute": closed, "status": closed.get_status_display()})
     except BillingRefused as problem:
         messages.error(request, str(problem))
     return redirect("admin:messaging_paymentadjustment_change", adjustment_id)
@@ -304,7 +339,11 @@ def alert_action(request: HttpRequest, store_id: int) -> HttpResponse:
         ) % {"count": format_count(below or 0)}
         messages.success(request, said if below else gettext("No alert"))
     else:
-        messages.error(request, f"Enter a number of credits from 1 to {MAX_CREDITS:,}.")
+        messages.error(
+            request,
+            gettext("Enter a number of credits from 1 to %(limit)s.")
+            % {"limit": format_count(MAX_CREDITS)},
+        )
     return redirect("admin:astronote_user_change", store_id)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
+from django.utils.translation import gettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -59,8 +60,11 @@ def require_key(key: str) -> str:
     key = key.strip()
     if not 1 <= len(key) <= MAX_ID_LENGTH:
         raise BillingRefused(
-            f"give a key of 1 to {MAX_ID_LENGTH} characters, such as the number of the receipt:"
-            " the same payment is then recorded once"
+            gettext(
+                "give a key of 1 to %(limit)s characters, such as the number of the"
+                " receipt: the same payment is then recorded once"
+            )
+            % {"limit": MAX_ID_LENGTH}
         )
     return key
 
@@ -96,13 +100,20 @@ def record_purchase(
     if earlier := _find_payment_of_key(locked, key, same):
         return earlier
     if locked.left_at is not None:
-        raise BillingRefused(f"{locked} has left: nothing is sold to it")
+        raise BillingRefused(
+            gettext("%(store)s has left: nothing is sold to it") % {"store": locked}
+        )
     package = Package.objects.get(pk=package.pk)
     price = package.price_in(currency)
     if not package.is_active:
-        raise BillingRefused(f"the package {package.name} is not sold any more")
+        raise BillingRefused(
+            gettext("the package %(name)s is not sold any more") % {"name": package.name}
+        )
     if price is None:
-        raise BillingRefused(f"the package {package.name} has no price in {currency}")
+        raise BillingRefused(
+            gettext("the package %(name)s has no price in %(currency)s")
+            % {"name": package.name, "currency": currency}
+        )
     payment = _create_payment(
         locked,
         key,
@@ -111,7 +122,10 @@ def record_purchase(
         provider_ids=provider_ids,
     )
     credits.top_up(
-        locked.pk, package.credits, reason=f"package {package.name}", key=f"payment:{payment.pk}"
+        locked.pk,
+        package.credits,
+        reason=f"package {package.name}",
+        key=f"payment:{payment.pk}",
     )
     audit.write_entry(
         "purchase recorded",
@@ -156,19 +170,27 @@ def record_plan_payment(
     locked, key, currency = lock_store(store.pk), require_key(key), _require_currency(currency)
     if not 1 <= amount <= MAX_CENTS:
         raise BillingRefused(
-            f"a payment is from {money(1, currency)} to {money(MAX_CENTS, currency)}"
+            gettext("a payment is from %(least)s to %(most)s")
+            % {"least": money(1, currency), "most": money(MAX_CENTS, currency)}
         )
     same = {"package_id": None, "amount": amount, "currency": currency}
     if earlier := _find_payment_of_key(locked, key, same):
         return earlier
     plan = Subscription.objects.filter(owner=locked).first()
     if plan is None:
-        raise BillingRefused(f"{locked} has no plan: give it one first")
+        raise BillingRefused(
+            gettext("%(store)s has no plan: give it one first") % {"store": locked}
+        )
     if plan.currency != currency:
-        raise BillingRefused(f"the plan of {locked} is paid in {plan.currency}, not in {currency}")
+        raise BillingRefused(
+            gettext("the plan of %(store)s is paid in %(currency)s, not in %(other)s")
+            % {"store": locked, "currency": plan.currency, "other": currency}
+        )
     months = subscriptions.MONTHS_OF_INTERVAL[PlanInterval(plan.interval)]
     if locked.left_at is not None:
-        raise BillingRefused(f"{locked} has left: nothing is sold to it")
+        raise BillingRefused(
+            gettext("%(store)s has left: nothing is sold to it") % {"store": locked}
+        )
     covers = subscriptions.extend_paid_time(locked, plan, months, by=by)
     is_yearly = plan.interval == PlanInterval.YEAR
     kind = PaymentKind.YEARLY if is_yearly else PaymentKind.MONTHLY
@@ -199,7 +221,10 @@ def record_plan_payment(
 def _require_currency(currency: str) -> str:
     currency = currency.strip().upper()
     if currency not in Currency.values:
-        raise BillingRefused(f"{currency} is not a currency here: {', '.join(Currency.values)}")
+        raise BillingRefused(
+            gettext("%(currency)s is not a currency here: %(currencies)s")
+            % {"currency": currency, "currencies": ", ".join(Currency.values)}
+        )
     return currency
 
 
@@ -207,10 +232,13 @@ def _find_payment_of_key(store: User, key: str, same: Mapping[str, Any]) -> Paym
     """The payment that this key has recorded, if it has."""
     earlier = Payment.objects.filter(owner=store, idempotency_key=key).first()
     if earlier and any(getattr(earlier, name) != value for name, value in same.items()):
-        what = earlier.package or f"a {earlier.get_kind_display()}"
+        what = earlier.package or gettext("a %(kind)s") % {"kind": earlier.get_kind_display()}
         raise BillingRefused(
-            f"the key {key} has recorded another payment: {what} for"
-            f" {money(earlier.amount, earlier.currency)}; use another key for this one"
+            gettext(
+                "the key %(key)s has recorded another payment: %(what)s for %(amount)s; use"
+                " another key for this one"
+            )
+            % {"key": key, "what": what, "amount": money(earlier.amount, earlier.currency)}
         )
     return earlier
 
@@ -226,15 +254,20 @@ def _create_payment(
     now = database_now()
     paid_at = paid_at or now
     if not EARLIEST_BELIEVED_TIME <= paid_at <= now + MAX_CLOCK_ADVANCE:
-        raise BillingRefused("a payment is recorded once it was made: its time is in the future")
+        raise BillingRefused(
+            gettext("a payment is recorded once it was made: its time is in the future")
+        )
     ids = _provider_columns(provider_ids or {})
     unique = ("provider_session_id", "provider_payment_intent_id", "provider_invoice_id")
     for column in unique:
         known = Payment.objects.filter(**{column: ids[column]}) if column in ids else None
         if known and (earlier := known.first()):
             raise BillingRefused(
-                f"payment {earlier.pk} of store {earlier.owner_id} has this {column} already:"
-                " it was recorded with another key"
+                gettext(
+                    "payment %(number)s of store %(store)s has this %(column)s already: it was"
+                    " recorded with another key"
+                )
+                % {"number": earlier.pk, "store": earlier.owner_id, "column": column}
             )
     return Payment.objects.create(
         owner=store, idempotency_key=key, paid_at=paid_at, **fields, **ids
@@ -243,8 +276,14 @@ def _create_payment(
 
 def _provider_columns(provider_ids: Mapping[str, str]) -> dict[str, str]:
     if unknown := provider_ids.keys() - set(PROVIDER_IDS):
-        raise BillingRefused(f"{', '.join(sorted(unknown))}: use one of {', '.join(PROVIDER_IDS)}")
+        raise BillingRefused(
+            gettext("%(unknown)s: use one of %(known)s")
+            % {"unknown": ", ".join(sorted(unknown)), "known": ", ".join(PROVIDER_IDS)}
+        )
     columns = {f"provider_{name}_id": value.strip() for name, value in provider_ids.items()}
     if any(not 1 <= len(value) <= MAX_ID_LENGTH for value in columns.values()):
-        raise BillingRefused(f"an ID of the provider has 1 to {MAX_ID_LENGTH} characters")
+        raise BillingRefused(
+            gettext("an ID of the provider has 1 to %(limit)s characters")
+            % {"limit": MAX_ID_LENGTH}
+        )
     return columns

@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Field
+from django.utils.translation import gettext
 
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -43,9 +44,12 @@ def set_invoice_recipient(
     """
     locked = lock_store(store.pk)
     if locked.left_at is not None:
-        raise BillingRefused(f"{locked} has left")
+        raise BillingRefused(gettext("%(store)s has left") % {"store": locked})
     if unknown := values.keys() - set(FIELDS):
-        raise BillingRefused(f"{', '.join(sorted(unknown))}: use one of {', '.join(FIELDS)}")
+        raise BillingRefused(
+            gettext("%(unknown)s: use one of %(known)s")
+            % {"unknown": ", ".join(sorted(unknown)), "known": ", ".join(FIELDS)}
+        )
     profile = BillingProfile.objects.filter(owner=locked).first() or BillingProfile(owner=locked)
     for name, value in values.items():
         field = cast("Field[Any, Any]", profile._meta.get_field(name))

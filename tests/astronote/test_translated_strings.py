@@ -14,7 +14,14 @@ ROOT = Path(__file__).parent.parent.parent
 PACKAGES = ("astronote", "contacts", "messaging", "campaigns", "compliance")
 # Commands, migrations and the stand-in for Mitto speak English; customers' texts have languages of
 # their own, by the store.
-LEFT_OUT = ("/migrations/", "/management/", "/sandbox.py", "/page_texts.py", "/opt_in_wording.py")
+LEFT_OUT = (
+    "/migrations/",
+    "/management/",
+    "/sandbox.py",
+    "/page_texts.py",
+    "/invoice_texts.py",
+    "/opt_in_wording.py",
+)
 
 TRANSLATORS = {
     "_",

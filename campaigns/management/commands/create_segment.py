@@ -28,8 +28,7 @@ class Command(BaseCommand):
                 dest=name,
                 action="append" if is_list else "store",
                 metavar="NAME" if is_list else "VALUE",
-                help=f"{field.label or name.replace('_', ' ')}"
-                f"{'; may be repeated' if is_list else ''}",
+                help=f"{field.label}{'; may be repeated' if is_list else ''}",
             )
         parser.add_argument("--count", action="store_true", help="only count; store nothing")
         parser.add_argument("--by", help="operator who does it")

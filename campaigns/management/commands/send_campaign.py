@@ -61,7 +61,7 @@ class Command(BaseCommand):
             "--type",
             choices=MessageType.values,
             default=MessageType.MARKETING,
-            help=MESSAGE_TYPE_MEANINGS,
+            help=str(MESSAGE_TYPE_MEANINGS),
         )
         parser.add_argument("--offer", default="", help="address that {{offer_link}} leads to")
         parser.add_argument(
