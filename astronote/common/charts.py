@@ -28,7 +28,7 @@ class Chart(NamedTuple):
     @property
     def key(self) -> str:
         """The title as an id of HTML."""
-        return slugify(self.title)
+        return slugify(self.title, allow_unicode=True)
 
 
 def bar_chart_or_none_if_all_zero(
