@@ -28,6 +28,32 @@ def test_a_template_says_nothing_without_gettext(template):
     assert untranslated_texts_of_template((ROOT / template).read_text()) == []
 
 
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ("<p>⟦Send <b>4</b> of them⟧ now</p>", ["now"]),
+        ('<p>⟦Send the long tex…</p><p title="Why">⟦Send⟧ 4</p>', ["Why"]),
+        ('<input type="submit" value="Go"><input value="Anna"><img alt="⟦A map⟧">', ["Go"]),
+        ('<td translate="no">sms</td><td>due</td><script>let x</script>', ["due"]),
+    ],
+)
+def test_texts_without_marks_are_found(page, found):
+    assert texts_outside_marks(page) == found
+
+
+@pytest.mark.parametrize(
+    ("template", "found"),
+    [
+        ('<p>{% translate "Send" %} {% if a %}it{% endif %}</p>', ["it"]),
+        ('{% blocktranslate with a=b %}<b title="x">{{ a }}</b>{% endblocktranslate %}', []),
+        ("<p>{{ is_on|yesno:'on,off' }} {{ name|default:_('nobody') }}</p>", ["on,off"]),
+        ('<input placeholder="name{{ n }}">', ["name"]),
+    ],
+)
+def test_texts_of_a_template_without_gettext_are_found(template, found):
+    assert untranslated_texts_of_template(template) == found
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_every_page_says_nothing_without_gettext(admin_client, admin_user, sandbox):
