@@ -30,7 +30,8 @@ SKIPPED_ELEMENTS = {"script", "style", "code", "textarea"}
 SKIPPED_CLASSES = {"material-symbols-outlined", "sms-text"}
 # Words of packages that do not translate them.
 OF_PACKAGES = {"Ctrl + K", "esc", "Axes", "Access Log for"}
-ADDRESS_OR_COUNTRY_CODE = r"https?://\S+|[A-Z]{2}, \+\d+"
+# Addresses, countries of numbers (`GR, +30` and `+44 (GB, GG …)`), and names of variables.
+CODES = r"https?://\S+|[A-Z]{2}, \+\d+|\+\d+ \((?:[A-Z]{2}|[ ,…])+\)|\b[A-Z]+(?:_[A-Z]+)+\b"
 SHOWN_ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "label"}
 BUTTON_TYPES = {"submit", "button", "reset"}
 WORDS_IN_FILTERS = re.compile(r"""\|(?:default|default_if_none|yesno|pluralize):["']([^"']*)""")
@@ -140,7 +141,7 @@ def data_of_installation() -> re.Pattern[str]:
         if model._meta.managed and model._meta.label not in NOT_DATA:
             words |= set(_texts_in(model))
     longest_first = sorted((re.escape(one) for one in words), key=len, reverse=True)
-    return re.compile(rf"{ADDRESS_OR_COUNTRY_CODE}|(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
+    return re.compile(rf"{CODES}|(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
 
 
 def _texts_in(model: type[models.Model]) -> Iterator[str]:
