@@ -206,7 +206,8 @@ class Template:
             is_before_tag = not after and position + 1 < len(self.tags)
             if is_before_tag or _JOINED_AFTER_LINK.match(after):
                 return gettext(
-                    "Put a space after {{%(tag)s}}: what is joined to it becomes a part of the link."
+                    "Put a space after {{%(tag)s}}: what is joined to it becomes a part of the"
+                    " link."
                 ) % {"tag": tag.field}
         return ""
 

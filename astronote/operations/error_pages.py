@@ -1,7 +1,7 @@
 """What is shown for an address that does not exist, may not be opened, or fails.
 
 Whoever is logged in sees the page within the admin, others by itself. The page of a failure is a
-file without any lookups, since anything may have failed.
+file that needs no database, Redis or request, since anything may have failed.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from campaigns.models import (
     Automation,
     AutomationRule,
     AutomationSend,
+    Campaign,
     CampaignMessage,
     NfcScan,
     NfcTag,
@@ -32,7 +33,7 @@ from contacts.models import Contact, CustomerEvent, CustomField
 from messaging import receipts, replies, sending
 from messaging.billing import adjustments, invoices, payments, profiles, subscriptions
 from messaging.billing.models import AdjustmentType
-from messaging.models import MessageTemplate, Package, Payment, SavedAnswer
+from messaging.models import InvoiceRecord, MessageTemplate, Package, Payment, SavedAnswer
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.receipts import store_receipts
 
@@ -135,6 +136,30 @@ def every_page(client: Client) -> list[str]:
         if is_new and _is_page(client.get(address)):
             found.append(address)
     return found
+
+
+def pages_of_rows(store: User) -> list[str]:
+    """Pages of one row besides those of the registry, in the installation of this store.
+
+    A campaign that has ended, a report, rules, money and an invoice to print, and what the buttons
+    of a draft ask before they act.
+    """
+    draft = Campaign.objects.get(name="Draft")
+    payment = Payment.objects.filter(kind="topup").latest("pk")
+    return [
+        reverse("admin:campaigns_campaign_change", args=[Campaign.objects.earliest("pk").pk]),
+        reverse("admin:campaigns_store_report", args=[store.pk]),
+        reverse("admin:campaigns_automationrule_store", args=[store.pk]),
+        "/admin/run/birthday/",
+        reverse("record_purchase", args=[store.pk]),
+        reverse("record_plan_payment", args=[store.pk]),
+        reverse("return_payment", args=[payment.pk]),
+        reverse("invoice_print", args=[InvoiceRecord.objects.latest("pk").pk]),
+        *(
+            reverse("admin:campaigns_campaign_action", args=[draft.pk, name])
+            for name in ("start", "schedule", "test", "cancel")
+        ),
+    ]
 
 
 def _is_page(answer: Any) -> bool:

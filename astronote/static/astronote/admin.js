@@ -2,6 +2,9 @@
 // fields that its scripts put in place of selects, and of the panes that it lets scroll.
 "use strict";
 
+// What scripts say comes from the page, in its language.
+const texts = () => document.getElementById("script-texts").dataset;
+
 function name_parts() {
   (document.getElementById("main") ?? document.getElementById("page"))?.setAttribute("role", "main");
   document.getElementById("search-input-command")?.closest("[x-data]").setAttribute("role", "search");
@@ -9,12 +12,12 @@ function name_parts() {
     const label = document.querySelector(`label[for="${box.previousElementSibling?.id}"]`);
     for (const part of box.querySelectorAll("[role=combobox], [role=textbox], [role=searchbox]")) {
       if (part.hasAttribute("aria-label")) continue;
-      part.setAttribute("aria-label", label ? label.textContent.trim() : "Choose");
+      part.setAttribute("aria-label", label ? label.textContent.trim() : texts().choose);
       part.removeAttribute("aria-labelledby");
     }
   }
   document.querySelectorAll(".simplebar-content-wrapper").forEach((pane, number) => {
-    const label = number ? `scrollable content ${number + 1}` : "scrollable content";
+    const label = number ? texts().numberedPane.replace("{number}", number + 1) : texts().pane;
     if (pane.getAttribute("aria-label") !== label) pane.setAttribute("aria-label", label);
   });
 }
@@ -28,15 +31,12 @@ addEventListener("DOMContentLoaded", () => {
 });
 
 // A page that updates itself says so when it no longer does.
-const STALE = "This page cannot be updated: the server does not answer. What it shows may be old."
-  + " It tries again by itself; reload the page if this stays.";
-
 function show_whether_stale(is_stale) {
   const shown = document.getElementById("stale");
   if (!is_stale) return shown?.remove();
   if (shown) return;
   const notice = document.createElement("p");
-  Object.assign(notice, { id: "stale", className: "alert banner", textContent: STALE });
+  Object.assign(notice, { id: "stale", className: "alert banner", textContent: texts().stale });
   notice.setAttribute("role", "alert");
   document.querySelector("[hx-trigger^=every], #import[data-url]")?.before(notice);
 }
@@ -59,17 +59,15 @@ function draw_chart(canvas) {
   const [ink, line] = is_dark ? ["#d4d4d8", "#3f3f46"] : ["#3f3f46", "#e4e4e7"];
   const colors = SERIES_COLORS[is_dark ? "dark" : "light"];
   const [head, ...rows] = document.getElementById(canvas.dataset.table).rows;
-  const texts = (row) => [...row.cells].map((cell) => cell.textContent);
-  const table = rows.map(texts);
-  const datasets = texts(head).slice(1).map((label, series) => ({
-    label,
-    data: table.map((row) => Number(row[series + 1].replaceAll(",", ""))),
+  const datasets = [...head.cells].slice(1).map((cell, series) => ({
+    label: cell.textContent,
+    data: rows.map((row) => Number(row.cells[series + 1].dataset.number)),
     backgroundColor: colors[series],
   }));
   const scale = { ticks: { color: ink }, grid: { color: line } };
   new Chart(canvas, {
     type: "bar",
-    data: { labels: table.map((row) => row[0]), datasets },
+    data: { labels: rows.map((row) => row.cells[0].textContent), datasets },
     options: {
       animation: false,
       maintainAspectRatio: false,

@@ -1,11 +1,11 @@
-// Updates the counters of an open import every second, and reloads the page when it has ended.
+// Updates the counters of an open import every second, and reloads the page when its status changes.
 "use strict";
 const section = document.getElementById("import");
 const openStatuses = ["pending", "processing"];
 
 function format(value) {
   if (value === null) return "–";
-  return typeof value === "number" ? value.toLocaleString("en") : value;
+  return typeof value === "number" ? value.toLocaleString(document.documentElement.lang) : value;
 }
 
 function showProgress(progress) {
@@ -23,9 +23,9 @@ async function poll() {
   if (response?.ok) {
     const progress = await response.json();
     showProgress(progress);
-    if (!openStatuses.includes(progress.status)) return location.reload();
+    if (progress.status !== section.dataset.status) return location.reload();
   }
   setTimeout(poll, 1000);
 }
 
-if (openStatuses.includes(section.querySelector("[data-value=status]").textContent)) setTimeout(poll, 500);
+if (openStatuses.includes(section.dataset.status)) setTimeout(poll, 500);
