@@ -19,8 +19,7 @@ from granian.server import MPServer
 
 APPLICATION = "astronote.rsgi:application"
 KILL_SECONDS = 10  # for the requests under way when a process is to end
-# Of a request's line and headers, which nobody is asked for a login before; up to twice as many are taken
-# if they come at once.
+# Of a request's line and headers, which anybody may send; up to twice as many if they come at once.
 MAX_HEAD_BYTES = 32_768
 BACKLOG = 1024  # connections that wait while the processes change
 FIRST_PASSED_FD = 3  # systemd's protocol (sd_listen_fds)

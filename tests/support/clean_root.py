@@ -89,11 +89,9 @@ class Stage:
 def build(dockerfile: Path, context: Path, place: Path) -> Stage:
     """Carry out each line of a Dockerfile below a folder, and return the last stage."""
     base, stages = place / "base", {}
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(base)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    make = ["debootstrap", "--variant=minbase", f"--include={BASE_PACKAGES}", "bookworm", str(base)]
+    # What it mounts goes with its namespace, however it ends.
+    subprocess.run(["unshare", "--mount", *make], check=True, stdout=subprocess.DEVNULL)
     for path in ("etc/resolv.conf", CERTIFICATES):
         shutil.copy(f"/{path}", base / path)
     for name, arguments in instructions(dockerfile.read_text()):
