@@ -246,7 +246,7 @@ def addresses_of_rows():
             rows[f"admin/{model._meta.app_label}/{model._meta.model_name}"] = row.pk
     tag = NfcTag.objects.get().public_id
     store = User.objects.filter(is_staff=False).first()
-    for address in addresses():
+    for address in set(addresses()) - OPEN:
         folder = "/".join(address.split("/")[:3])
         if folder in rows:
             for value in ("1", "x"):
@@ -264,7 +264,7 @@ def test_every_address_of_a_row_is_tried_by_who_may_not(who, client, sandbox):
     if who == "superuser":
         client.force_login(User.objects.create_superuser("root@example.com"))
     known = set(addresses())
-    tried = sorted(set(addresses_of_rows()) - known - OPEN)
+    tried = sorted(set(addresses_of_rows()) - known)
     assert len(tried) > 150
     before = everything()
     got = {method: Counter() for method in ("get", "post")}
