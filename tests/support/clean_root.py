@@ -28,7 +28,7 @@ LOCKED_UP = (
 NETWORK = ("PIP_CERT", "SSL_CERT_FILE", "http_proxy", "https_proxy", "no_proxy")
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-MOUNTED = "mount -t proc proc {root}/proc && {locked_up} exec {command}"
+MOUNTED = "{locked_up} mount -t proc proc {root}/proc && exec {command}"
 
 
 def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
