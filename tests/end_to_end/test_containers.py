@@ -27,6 +27,7 @@ SECRETS = {
     "PHONE_HASH_KEY": "only-for-tests-0123456789-abcdefghijkl",
     "WEBHOOK_SECRET": "only-for-tests-0123456789-abcdefghijkl",
     "MITTO_API_KEY": "key",
+    "MITTO_TRAFFIC_ACCOUNT_ID": "00000000-0000-4000-8000-000000000000",
     "MITTO_API_BASE": "http://127.0.0.1:9",
     "HTTPS": "0",
 }
