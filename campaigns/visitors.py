@@ -37,6 +37,8 @@ _CRAWLERS = [
     if crawler["pattern"] not in crawler["instances"]
     or any(_BROWSER.match(instance) for instance in crawler["instances"])
 ]
+# A browser's name has some hundred characters. Searching a text takes the square of its length.
+_MAX_CHARACTERS = 1000
 _PHONE = re.compile(r"mobi|iphone|android|MIDP-", re.IGNORECASE)
 # Browsers that load a page ahead, before anybody sees it, say so in one of these.
 _PURPOSE_HEADERS = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")
@@ -55,6 +57,7 @@ def device_type_of_user_agent(user_agent: str) -> Literal["robot", "phone", "com
     opens links in messages, and what says that it is compatible or where it is
     explained. The browser that an app shows a page in is a person's.
     """
+    user_agent = user_agent[:_MAX_CHARACTERS]
     without_model = _ANDROID_DEVICE.sub("()", user_agent)
     if (
         not _BROWSER.match(user_agent)

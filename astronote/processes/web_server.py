@@ -12,12 +12,15 @@ import socket
 from typing import Any
 
 from granian._granian import SocketHolder
-from granian.constants import Interfaces, Loops
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import MPServer
 
 APPLICATION = "astronote.rsgi:application"
 KILL_SECONDS = 10  # for the requests under way when a process is to end
+# Of a request's line and headers, which anybody may send; up to twice as many if they come at once.
+MAX_HEAD_BYTES = 32_768
 BACKLOG = 1024  # connections that wait while the processes change
 FIRST_PASSED_FD = 3  # systemd's protocol (sd_listen_fds)
 
@@ -48,6 +51,9 @@ def serve_on_until_sigterm(listener: socket.socket, processes: int) -> None:
     _ServerOnOpenListener(
         listener,
         workers=processes,
+        # Proxies speak HTTP/1; by HTTP/2 headers of 16 MB would be taken.
+        http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(max_buffer_size=MAX_HEAD_BYTES),
         # A receipt costs a third less processor time than in the event loop of Python.
         loop=Loops.uvloop,
         respawn_failed_workers=True,

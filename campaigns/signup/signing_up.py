@@ -67,11 +67,15 @@ def are_there_too_many_signups(store_id: int, visitor: Visitor) -> bool:
     return of_store >= MAX_PER_STORE_AND_HOUR or of_visitor >= MAX_PER_ADDRESS_AND_HOUR
 
 
-# By the index on the time: an hour's sign-ups of all stores are few. Of IPv6 the /64 counts.
-COUNT_LAST_HOUR = """
+# The address in a row, or the /64 of one of IPv6, since one visitor has all of its addresses.
+NETWORK_OF_VISITOR = """
+    host(network(set_masklen(ip_address::inet,
+        CASE family(ip_address::inet) WHEN 4 THEN 32 ELSE 64 END)))
+"""
+# By the index on the time: an hour's sign-ups of all stores are few.
+COUNT_LAST_HOUR = f"""
     SELECT count(*) FILTER (WHERE owner_id = %s),
-        count(*) FILTER (WHERE host(network(set_masklen(ip_address::inet,
-            CASE family(ip_address::inet) WHEN 4 THEN 32 ELSE 64 END))) = %s)
+        count(*) FILTER (WHERE {NETWORK_OF_VISITOR} = %s)
     FROM campaigns_publicsignupevent WHERE created_at > now() - interval '1 hour'
 """
 

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.core import signing
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -93,10 +94,8 @@ def _record_scan(page: _Page) -> int | None:
     device = visitors.device_type_of_user_agent(user_agent)
     if request.method != "GET" or device == "robot" or visitors.is_prefetch(request):
         return None
-    recent = NfcScan.objects.filter(
-        created_at__gt=Now() - timedelta(hours=1),
-        tag=page.tag,
-        ip_address=page.visitor.ip_address,
+    recent = NfcScan.objects.annotate(network=RawSQL(signing_up.NETWORK_OF_VISITOR, ())).filter(
+        created_at__gt=Now() - timedelta(hours=1), tag=page.tag, network=page.visitor.network
     )
     if len(recent.values_list("pk")[:MAX_SCANS_PER_ADDRESS_AND_HOUR]) == (
         MAX_SCANS_PER_ADDRESS_AND_HOUR

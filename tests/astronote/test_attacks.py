@@ -1,5 +1,7 @@
 """What a tester tries: posts from another site, and texts that are scripts."""
 
+import csv
+import io
 import re
 import subprocess
 
@@ -14,11 +16,12 @@ from django.urls import reverse
 from astronote.environment import ROOT
 from astronote.models import Session, User
 from astronote.processes import supervisor
-from campaigns.models import Campaign, CampaignMessage
+from campaigns import exports
+from campaigns.models import Campaign, CampaignMessage, ExportContent, ExportRun
 from messaging.links import signed_unsubscribe_url
 from messaging.models import Tally, WebhookEvent
 from messaging.statuses import TallyEvent
-from tests.astronote.test_security import addresses
+from tests.astronote.test_security import addresses, addresses_of_rows
 from tests.support.admin_pages import every_page, fill_installation
 from tests.support.factories import make_store
 
@@ -38,7 +41,7 @@ def test_no_post_is_taken_from_the_page_of_another_site():
 
 
 SCRIPT = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>"
-LINK = f"https://shop.example/{SCRIPT}"
+FORMULA = "=HYPERLINK(1);+1\t@x"
 # As an element, an address, or in an attribute that the theme's scripts evaluate.
 DANGEROUS = re.compile(
     r"<script>alert|<img src=x"
@@ -52,8 +55,8 @@ FIXED = {"password", "tracking_id", "timezone", "phone_region", "phone", "to", "
          "key_id", "status", "type", "kind", "event_type", "event", "detail"}  # fmt: skip
 
 
-def plant_scripts():
-    """Put the script in every text that the database lets stand; return how many columns."""
+def plant(text):
+    """Put the text in every column that the database lets stand; return how many columns."""
     planted = 0
     for model in apps.get_models():
         is_ours = model._meta.app_label in settings.PROJECT_APPS and model._meta.managed
@@ -63,7 +66,8 @@ def plant_scripts():
             is_text = isinstance(field, models.CharField | models.TextField)
             if not is_text or field.choices or field.primary_key or field.name in FIXED:
                 continue
-            value = LINK if isinstance(field, models.URLField) else SCRIPT[: field.max_length]
+            is_url = isinstance(field, models.URLField)
+            value = f"https://shop.example/{text}" if is_url else text[: field.max_length]
             try:
                 with transaction.atomic():
                     planted += bool(model._default_manager.update(**{field.name: value}))
@@ -89,7 +93,7 @@ def test_no_text_of_a_customer_or_store_becomes_a_script_on_any_page(client, san
         f"/admin/login/?next={SCRIPT}",
         url[url.index("/u/") :],
     ]
-    assert plant_scripts() > 30
+    assert plant(SCRIPT) > 30
     Tally.objects.filter(event=TallyEvent.FAILED).update(detail=SCRIPT[:40])
     for event in WebhookEvent.objects.all():
         event.payload = {**(event.payload or {}), "text": SCRIPT}
@@ -102,6 +106,36 @@ def test_no_text_of_a_customer_or_store_becomes_a_script_on_any_page(client, san
         assert not DANGEROUS.search(text), (page, DANGEROUS.search(text).group())
         shown += "&lt;script&gt;" in text or "\\u003Cscript\\u003E" in text
     assert shown > 15, "the script stands on the pages, as a text"
+
+
+@pytest.mark.slow
+def test_no_cell_of_any_download_is_a_formula(client, sandbox):
+    """For a spreadsheet that separates by comma, and for one that separates by semicolon."""
+    store = fill_installation()
+    client.force_login(User.objects.create_superuser("root@example.com"))
+    assert plant(FORMULA) > 30
+    for content in ExportContent:
+        exports.write_export_unless_written(exports.request_export(store, content, by="test").pk)
+    files = [
+        reverse("admin:campaigns_exportrun_file", args=[r.pk]) for r in ExportRun.objects.all()
+    ]
+    for each in {*addresses(), *addresses_of_rows()}:
+        files += [f"/{each}"] if "logout" not in each and "run/" not in each else []
+    downloads, harmless = 0, 0
+    for file in files:
+        answer = client.get(file)
+        if not answer.headers.get("Content-Type", "").startswith("text/csv"):
+            continue
+        downloads += 1
+        text = b"".join(answer) if answer.streaming else answer.content
+        for separator in ",;\t":
+            rows = csv.reader(io.StringIO(text.decode("utf-8-sig")), delimiter=separator)
+            cells = [
+                cell.lstrip("\"' ") if cell[:1] != "'" else cell for row in rows for cell in row
+            ]
+            assert not [cell for cell in cells if cell[:1] in tuple("=+-@")], file
+            harmless += sum("HYPERLINK" in cell for cell in cells)
+    assert downloads >= 7 and harmless > 20
 
 
 @pytest.mark.parametrize("address", ["javascript:alert(3)", "data:text/html,x", "//evil.example"])

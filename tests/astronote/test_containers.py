@@ -1,9 +1,11 @@
 """The Dockerfile and the compose file, as far as they can be read without Docker."""
 
 import re
+import subprocess
 
 from astronote.environment import ROOT
 from astronote.queues.catalogue import QUEUES
+from tests.support.programs import find_program
 
 FOLDER = ROOT / "deploy/docker"
 
@@ -31,3 +33,17 @@ def test_nothing_runs_as_root_and_no_secret_is_in_an_image():
 def test_only_the_web_server_is_reached_from_outside_and_by_this_machine_alone():
     compose = (FOLDER / "compose.yml").read_text()
     assert re.findall(r"ports: (.*)", compose) == ['["127.0.0.1:8000:8000"]']
+
+
+def test_compose_takes_its_file(tmp_path):
+    """The first Compose, which needs no engine to read a file, and does not know its `name`."""
+    program = find_program("docker-compose", "docker-compose")
+    folder = tmp_path / "deploy/docker"
+    folder.mkdir(parents=True)
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=abc\n")
+    text = (FOLDER / "compose.yml").read_text().replace("name: astronote\n", "", 1)
+    (folder / "compose.yml").write_text(text)
+    command = [program, "-f", folder / "compose.yml", "--env-file", tmp_path / ".env", "config"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "postgres://astronote:abc@postgres:5432/astronote" in done.stdout

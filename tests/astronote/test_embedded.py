@@ -96,8 +96,23 @@ def test_an_interrupted_first_start_is_done_again(root):
         assert ask(root, "SELECT 1") == (1,)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_no_other_user_of_the_machine_reaches_servers_or_data(root):
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+SOMEBODY = 54321
+OTHERS = [
+    pytest.param(
+        embedded.NOBODY,
+        marks=pytest.mark.skipif(
+            embedded._find_server_user_or_raise().uid == embedded.NOBODY,
+            reason="without user namespaces the server of root runs as nobody",
+        ),
+    ),
+    SOMEBODY,
+]
+
+
+@as_root
+@pytest.mark.parametrize("uid", OTHERS)
+def test_no_other_user_of_the_machine_reaches_servers_or_data(root, uid):
     """Not even where earlier versions left the folder of the sockets open."""
     folder = embedded.socket_folder(root)
     folder.mkdir(mode=0o777)
@@ -110,22 +125,74 @@ def test_no_other_user_of_the_machine_reaches_servers_or_data(root):
             lambda: os.listdir(data / "postgres"),
         ]
         refused = sum(1 << number for number in range(len(attempts)))
-        assert as_another_user(attempts) == refused
+        assert as_another_user(uid, attempts, PermissionError) == refused
+        folder.chmod(0o777)
+        assert as_another_user(uid, attempts, PermissionError) == refused, "the sockets are closed"
         assert ask(root, "SELECT 1") == (1,)
 
 
-def as_another_user(attempts):
+@as_root
+@pytest.mark.parametrize("uid", OTHERS)
+def test_postgresql_refuses_another_user_who_reaches_its_socket(root, uid):
+    """The kernel says who asks, so no permission of a folder matters; as any account."""
+    folder = embedded.socket_folder(root)
+    with embedded.EmbeddedServices(root, redis=False):
+        ask(root, "CREATE ROLE nobody LOGIN SUPERUSER")
+        folder.chmod(0o777)
+        (folder / ".s.PGSQL.5432").chmod(0o777)
+        attempts = [
+            lambda name=name: psycopg.connect(host=str(folder), user=name, dbname="app")
+            for name in ("app", "nobody", "postgres")
+        ]
+        assert as_another_user(uid, attempts, psycopg.OperationalError) == 0b111
+        assert ask(root, "SELECT 1") == (1,)
+        log = (root / ".astronote" / "postgres.log").read_text()
+        assert 'authentication failed for user "app"' in log
+
+
+def test_data_of_a_version_that_trusted_everybody_is_kept_and_closed(root):
+    with embedded.EmbeddedServices(root, redis=False):
+        ask(root, "CREATE TABLE kept AS SELECT 42 AS answer")
+    data = root / ".astronote" / "postgres"
+    (data / "pg_hba.conf").write_text("local all all trust\n")
+    for name in ("pg_hba.conf", "pg_ident.conf"):
+        (root / ".astronote" / name).unlink()
+    with embedded.EmbeddedServices(root, redis=False):
+        assert ask(root, "SELECT answer FROM kept") == (42,)
+        query = "SELECT array_agg(auth_method) FROM pg_hba_file_rules"
+        assert ask(root, query) == (["peer"],)
+
+
+@as_root
+def test_a_folder_that_somebody_else_made_is_not_used(root):
+    """A server of theirs may listen in it, and read all that we send."""
+    folder = embedded.socket_folder(root)
+    folder.mkdir()
+    os.chown(folder, SOMEBODY, SOMEBODY)
+    with pytest.raises(embedded.EmbeddedError, match="belongs to somebody else"):
+        embedded.EmbeddedServices(root).start()
+    folder.rmdir()
+    elsewhere = root / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    folder.symlink_to(elsewhere)
+    with pytest.raises(embedded.EmbeddedError, match="belongs to somebody else"):
+        embedded.EmbeddedServices(root).start()
+    assert elsewhere.stat().st_mode & 0o777 == 0o755, "its permissions are not ours to change"
+    folder.unlink()
+
+
+def as_another_user(uid, attempts, refusal):
     """Which attempts are refused to another user, as bits."""
     pid = os.fork()
     if pid == 0:
         refused = 0
         os.setgroups([])
-        os.setgid(54321)
-        os.setuid(54321)
+        os.setgid(uid)
+        os.setuid(uid)
         for number, attempt in enumerate(attempts):
             try:
                 attempt()
-            except PermissionError:
+            except refusal:
                 refused |= 1 << number
         os._exit(refused)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -1,5 +1,6 @@
 """The throttle of logins: what counts as a failure, for whom, and for how long."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -139,3 +140,10 @@ def test_a_login_is_recorded_with_address_and_end(staff, client):
     recorded = AccessLog.objects.get()
     assert (recorded.username, recorded.ip_address) == (ALICE, "192.0.2.1")
     assert recorded.logout_time
+
+
+def test_a_name_of_a_megabyte_takes_no_time(staff, client):
+    """Normalizing so many accents takes minutes, in which no other request is answered."""
+    before = time.process_time()
+    assert "Please enter the correct" in fail(client, 1, who="a" + "\u0301\u0316" * 200_000)
+    assert time.process_time() - before < 5

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from axes.models import AccessFailureLog, AccessLog
+from django.conf import settings
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -126,15 +127,18 @@ def with_mail(settings, monkeypatch):
 
 def test_who_forgot_the_password_gets_a_link_by_mail_and_strangers_learn_nothing(with_mail, client):
     operator()
+    elsewhere = {"Host": "localhost", "X-Forwarded-Host": "evil.example", "Forwarded": "host=evil"}
     User.objects.create_user("store@example.com")
     assert "/admin/forgotten-password/" in client.get("/admin/login/").text
     answers = [
-        client.post("/admin/forgotten-password/", {"email": email}, follow=True)
+        client.post("/admin/forgotten-password/", {"email": email}, follow=True, headers=elsewhere)
         for email in ("Olga@example.com", OLGA, "store@example.com", "nobody@example.com")
     ]
     assert len({re.sub(r'value="\w+"', "", answer.text) for answer in answers}) == 1
     (sent,) = mail.outbox  # once in ten minutes
     assert sent.to == [OLGA]
+    assert f"{settings.PUBLIC_WEB_BASE_URL}/admin/set-password/" in sent.body
+    assert "evil" not in sent.body
     assert "Your password is set" in set_password(client, path_of_link(sent.body)).text
 
 

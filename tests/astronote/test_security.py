@@ -25,6 +25,7 @@ from campaigns.models import (
     Campaign,
     CampaignMessage,
     ExportRun,
+    NfcScan,
     NfcTag,
     Redemption,
     SignupPage,
@@ -32,7 +33,7 @@ from campaigns.models import (
 from contacts.models import Contact, CustomerEvent, CustomField
 from messaging import replies, sending
 from messaging.models import MessageTemplate, SavedAnswer
-from tests.support.admin_pages import fill_money
+from tests.support.admin_pages import fill_installation, fill_money
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,18 +74,29 @@ def operator(role):
     return User.objects.get(email=f"{role}@example.com")
 
 
+def route_of_pattern(pattern):
+    """As `path` writes it, also of a regular expression, whose groups are `<text>` or a choice."""
+    if hasattr(pattern, "_route"):
+        return pattern._route
+
+    def parameter(group):
+        return group[1].split("|")[0] if "|" in group[1] else "<text>"
+
+    route = re.sub(r"\(\?P<\w+>([^)]*)\)\??", parameter, pattern.regex.pattern)
+    return route.strip("^$").replace("/?", "/")
+
+
 def addresses(resolver=None, prefix=""):
     """Every address of the site, with something in place of its parameters."""
     for entry in (resolver or get_resolver()).url_patterns:
-        route = getattr(entry.pattern, "_route", None)
-        if route is None:  # the admin's catch-all, by regular expression
-            continue
+        route = route_of_pattern(entry.pattern)
         for name, converter in entry.pattern.converters.items():
             number = type(converter).__name__ == "IntConverter"
             value = "1" if number or name in ("queue_index", "content_type_id") else "x"
             route = route.replace(f"<{name}>", value)
             for kind in ("int", "str", "path", "slug"):
                 route = route.replace(f"<{kind}:{name}>", value)
+        route = route.replace("<text>", "x")
         if isinstance(entry, URLResolver):
             yield from addresses(entry, prefix + route)
         elif isinstance(entry, URLPattern):
@@ -214,6 +226,8 @@ def test_every_address_is_tried_by_who_may_not(who, store, client):
     for method, counts in got.items():
         print(f"\n{who}: {method} {len(tried)} addresses: {dict(counts)}", end="")
     after = everything()
+    if who == "nobody":
+        assert not Session.objects.exists(), "strangers could fill the table"
     # A viewer may download, and each download is in the audit trail.
     written, known = ([e["action"] for e in rows.pop(AuditEntry)] for rows in (after, before))
     exports = [action for action in written[len(known) :] if action != "sessions ended"]  # its own
@@ -222,6 +236,56 @@ def test_every_address_is_tried_by_who_may_not(who, store, client):
     assert after == before
     if who == "viewer":
         assert not [page for page in pages if page.startswith("admin/django_rq")]
+
+
+def addresses_of_rows():
+    """Every address with one parameter, with a row that exists in its place."""
+    rows = {}
+    for model in admin.site._registry:
+        if model._meta.managed and (row := model._default_manager.order_by("-pk").first()):
+            rows[f"admin/{model._meta.app_label}/{model._meta.model_name}"] = row.pk
+    tag = NfcTag.objects.get().public_id
+    store = User.objects.filter(is_staff=False).first()
+    for address in set(addresses()) - OPEN:
+        folder = "/".join(address.split("/")[:3])
+        if folder in rows:
+            for value in ("1", "x"):
+                yield re.sub(rf"(?<=/){value}(?=/|$)", str(rows[folder]), address, count=1)
+        yield re.sub(r"(?<=^j/)x", tag, address)
+        yield re.sub(r"(?<=/)[1x](?=/|$)", str(store.pk), address, count=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("who", [*EVERYBODY, "superuser"])
+def test_every_address_of_a_row_is_tried_by_who_may_not(who, client, sandbox):
+    """Nothing is refused for being no row. With -s it prints what each of them got."""
+    fill_installation()
+    visitor(who, client)
+    if who == "superuser":
+        client.force_login(User.objects.create_superuser("root@example.com"))
+    known = set(addresses())
+    tried = sorted(set(addresses_of_rows()) - known)
+    assert len(tried) > 150
+    before = everything()
+    got = {method: Counter() for method in ("get", "post")}
+    for address in tried:
+        for method, counts in got.items():
+            if who == "superuser" and method == "post":
+                continue
+            answer = getattr(client, method)(f"/{address}", follow=True)
+            word, reached = outcome(answer), answer.request["PATH_INFO"].strip("/")
+            assert word != "broken", address
+            is_open = address.startswith("j/") or who in ("viewer", "superuser")
+            assert is_open or word in SHUT or reached in HARMLESS, (address, word)
+            counts[word] += 1
+    print(f"\n{who}: {len(tried)} addresses of rows: {got}", end="")
+    if who == "superuser":
+        assert got["get"]["a page"] > 150, "the rows are there"
+    else:
+        after = everything()
+        for model in (AuditEntry, NfcScan):  # a viewer may download; a tag is for everybody
+            after.pop(model), before.pop(model)
+        assert after == before
 
 
 @pytest.mark.slow

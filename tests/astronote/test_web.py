@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from astronote.accounts.sessions import SessionStore
 from astronote.common.sql import rows
 from astronote.processes import supervisor
+from astronote.processes.web_server import MAX_HEAD_BYTES
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging.links import signed_unsubscribe_url
@@ -191,6 +192,19 @@ def test_pages_forms_and_files_go_through_the_server(web):
         assert answer.status_code == 200 and "Please enter" in answer.text
         assert session.head(f"{address}/healthz").status_code == 200
         assert session.get(f"{address}/Ω?x=%CE%A9").status_code == 404
+
+
+def test_a_long_head_is_refused_and_http2_is_not_spoken(web):
+    _, address = web
+    longest = MAX_HEAD_BYTES - 2000
+    assert requests.get(f"{address}/s/x", headers={"User-Agent": "a" * longest}).status_code == 404
+    for headers in ({"User-Agent": "a" * 100_000}, {f"X-{n}": "a" * 50 for n in range(2000)}):
+        assert requests.get(f"{address}/s/x", headers=headers).status_code == 431
+    assert requests.get(f"{address}/s/{'x' * 100_000}").status_code in (414, 431)
+    host, port = urlsplit(address).netloc.split(":")
+    with socket.create_connection((host, port), timeout=10) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9))
+        assert not connection.recv(9).startswith(b"\0\0"), "a frame of settings"
 
 
 def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(web):

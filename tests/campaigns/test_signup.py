@@ -327,6 +327,11 @@ def test_programs_and_prefetches_are_no_scans_and_an_address_counts_so_often_an_
     for _ in range(3):
         assert visit(client, tag).status_code == 200
     assert NfcScan.objects.count() == 2
+    for host in range(1, 4):
+        visit(client, tag, REMOTE_ADDR=f"2001:db8:1:2::{host}")
+    assert NfcScan.objects.count() == 4, "one visitor has a network of addresses"
+    visit(client, tag, REMOTE_ADDR="2001:db8:1:3::1")
+    assert NfcScan.objects.count() == 5
 
 
 @pytest.mark.parametrize("code", ["x", "%00", "%F0%9F%8E%89", "a/b", "x" * 3000])

@@ -1,6 +1,7 @@
 """Who follows a link: people count, programs and pages loaded ahead do not."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,14 @@ def test_a_page_loaded_ahead_is_no_visit(method, headers, clicks, client):
     assert answer.status_code == 302
     link.refresh_from_db()
     assert link.click_count == clicks
+
+
+def test_a_long_name_of_a_browser_is_read_as_quickly_as_any():
+    """Anybody sends one; while it is searched no other request is answered."""
+    before = time.process_time()
+    for name in (
+        "Mozilla/5.0 (Linux;" + "Android" * 20_000,
+        "Mozilla/5.0 (" + "compatible " * 20_000,
+    ):
+        device_type_of_user_agent(f"Mozilla/5.0 {name}")
+    assert time.process_time() - before < 1

@@ -42,7 +42,7 @@ class ServicesOnBridge(embedded.EmbeddedServices):
 
     def _spawn_server_that_dies_with_parent(self, name: str, command: list, *rest) -> None:
         if name == "postgres":
-            with open(self.data / "postgres" / "pg_hba.conf", "a") as rules:
+            with open(self.data / "pg_hba.conf", "a") as rules:
                 rules.write(f"host all all {NETWORK}.0/24 trust\n")
             listen = ["-c", f"listen_addresses={ADDRESS}"]
         else:

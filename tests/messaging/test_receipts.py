@@ -325,6 +325,8 @@ def test_a_signature_does_not_open_a_get(client):
         (b"{}", 202),
         (b'{"messageId":null,"status":["x"]}', 202),
         (b'{"messageId":"a\\u0000b","status":"Sent","x":{"\\u0000":["\\u0000"]}}', 202),
+        (b'{"messageId":"a\\ud800","status":"Sent"}', 202),
+        (b'{"messageId":"a\xed\xa0\x80","status":"Sent"}', 202),
         (b'{"messageId":"a","status":"Sent","updatedAt":"0001-01-01T00:00:00+14:00"}', 202),
         (b'{"messageId":"a","status":"Sent","timestamp":99999999999999999999}', 202),
         (b"[" + b" " * 2_000_000 + b"]", 413),
