@@ -36,6 +36,7 @@ from tests.support.installation import Installation, peak_mb
 from tests.support.waiting import wait_until
 
 QUIET_SECONDS = 90
+REMINDER = "Reminder"  # as in rules.py, which cannot be imported before Django is set up
 PATIENCE_SECONDS = 60  # after a restore all processes start at one time
 QUEUES = [
     "sms",
@@ -102,6 +103,7 @@ class Chaos:
         self.files = 0
         self.receipts = 0
         self.ledger_read = 0
+        self.appointments = 0
         self.restless = False
         self.refused_until = 0.0  # by time.monotonic(); 0: Mitto does not refuse the account
         self.clocks = Path(os.environ["CHAOS_CLOCKS"])
@@ -126,6 +128,7 @@ class Chaos:
                 send_hour=0,
             )
         self.sell_plans_and_packages()
+        self.remind_of_appointments()
         # Its customers come by its page alone, and agree twice.
         club = make_store("dora", sender_name="DORA", balance=100_000, double_opt_in=True)
         Automation.objects.create(
@@ -264,6 +267,51 @@ class Chaos:
                 owner, plan_type="pro", interval="year", included=150, by="chaos"
             )
             payments.record_plan_payment(owner, 29000, key="the plan", by="chaos")
+
+    def remind_of_appointments(self) -> None:
+        """Two stores send a service message a day before an appointment, to each once."""
+        from campaigns.models import AutomationRule
+
+        AutomationRule.objects.bulk_create(
+            AutomationRule(
+                owner=owner,
+                name="Reminder",
+                message_body=f"{REMINDER} {{{{event_date}}}} {{{{event_time}}}}",
+                message_type="service",
+                trigger_type="event",
+                event_type="appointment",
+                event_status="scheduled",
+                offset_minutes=-1440,
+                dedupe_window_minutes=0,
+                max_per_contact_per_day=1000,
+                is_active=True,
+            )
+            for owner in self.owners[:2]
+        )
+
+    def record_appointments(self) -> None:
+        """Ten customers make appointments at times of their own; earlier ones may be cancelled."""
+        from datetime import UTC, datetime
+
+        from astronote.queues import jobs
+        from contacts.customer_events import NewEvent, record_customer_events_and_audit
+        from contacts.models import Contact, CustomerEvent
+
+        owner = self.draw.choice(self.owners[:2])
+        phones = Contact.objects.filter(owner=owner, phone__isnull=False).order_by("?")
+        now = datetime.now(UTC)
+        events = []
+        for phone in phones.values_list("phone", flat=True)[:10]:
+            self.appointments += 1
+            at = now + timedelta(hours=2, minutes=self.appointments % 1200)
+            reference = f"appointment {self.appointments}"
+            events.append(NewEvent(phone, "appointment", "scheduled", at, None, reference))
+        for event in CustomerEvent.objects.filter(owner=owner).order_by("?")[:2]:
+            again = (event.start_at, None, event.external_ref)
+            events.append(NewEvent(event.contact.phone, "appointment", "canceled", *again))
+        record_customer_events_and_audit(owner, events, by="chaos", reject=lambda *_: None)
+        jobs.enqueue_copies_on_commit("birthday", "campaigns.tasks.run_rules", 2)
+        self.done["appointments"] += len(events)
 
     def purchase(self, owner: Any, key: str) -> None:
         """A purchase, by two who have the same receipt."""
@@ -477,6 +525,7 @@ class Chaos:
         jobs.enqueue_copies_on_commit("sms", "messaging.tasks.send_next_batch", 5)
         jobs.enqueue_copies_on_commit("scheduler", "messaging.tasks.begin_due_months", 2)
         jobs.enqueue_copies_on_commit("birthday", "campaigns.tasks.apply_signups", 2)
+        jobs.enqueue_copies_on_commit("birthday", "campaigns.tasks.run_rules", 2)
         jobs.enqueue_copies_on_commit("birthday", "messaging.tasks.send_opt_in_requests", 2)
         for name, task, model in (
             ("scheduler", "campaigns.tasks.start_campaign", Campaign),
@@ -674,8 +723,9 @@ class Chaos:
                 self.repeat,
                 self.next_import,
                 self.enter_contact,
+                self.record_appointments,
             ],
-            weights=[5, 2, 3, 4, 1, 1, 3, 1],
+            weights=[5, 2, 3, 4, 1, 1, 3, 1, 3],
             k=3,
         )
         for something in work:
@@ -744,6 +794,7 @@ class Chaos:
 
     def settle(self) -> None:
         """End the faults, let everything come to rest, then run every job once more."""
+        from astronote.queues import jobs
         from campaigns import actions
         from campaigns.automations import birthday
         from campaigns.models import Campaign
@@ -780,6 +831,7 @@ class Chaos:
         self.quiet(lambda: not held.exists(), "reservations")
         # As the repetition below: days before an automation was switched on are made up for once.
         self.insist(self.birthdays)
+        self.insist(partial(jobs.enqueue_on_commit, "birthday", "campaigns.tasks.run_rules"))
         self.quiet(self._queues_are_empty, "the birthday job")
         self.quiet(
             lambda: (

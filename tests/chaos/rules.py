@@ -34,7 +34,8 @@ from messaging.models import (
 from messaging.opt_in_secrets import fill_in_confirm_link_and_code
 
 LARGEST_WORKER_MB = 250
-BIRTHDAY = "Birthday"  # how the driver's birthday messages begin
+# How the driver's birthday messages and reminders begin.
+BIRTHDAY, REMINDER = "Birthday", "Reminder"
 REQUEST_LINK = "/c/"  # in every message that asks for consent, and in no other
 
 
@@ -84,12 +85,12 @@ def _of_persons_not_erased(evidence: Evidence) -> Iterator[dict[str, Any]]:
 def twice(evidence: Evidence) -> int:
     """How often the same text went to the same number again.
 
-    A birthday message that was written after a backup that was restored may come once more: the
-    driver asks for the day's birthdays again and again, which nobody does after a restore.
+    A birthday message or reminder that was written after a backup that was restored may come once
+    more: the driver asks for what is due again and again, which nobody does after a restore.
     """
     seen = Counter(map(_key, evidence.ledger))
     return sum(
-        max(0, count - 1 - (key in evidence.forgotten and key[2].startswith(BIRTHDAY)))
+        max(0, count - 1 - (key in evidence.forgotten and key[2].startswith((BIRTHDAY, REMINDER))))
         for key, count in seen.items()
     )
 
@@ -143,10 +144,12 @@ def _rows() -> dict[tuple, tuple]:
 
 
 def after_opting_out(evidence: Evidence) -> int:
+    """Messages to who opted out before; reminders are no marketing."""
     return sum(
         message["accepted_at"] > evidence.opted_out[message["sender"], message["destination"]]
         for message in evidence.ledger
         if (message["sender"], message["destination"]) in evidence.opted_out
+        and not message["text"].startswith(REMINDER)
     )
 
 
@@ -155,6 +158,7 @@ def without_consent(evidence: Evidence) -> int:
         (who := (message["sender"], message["destination"])) in evidence.without_consent
         and message["accepted_at"] < evidence.agreed_at.get(who, float("inf"))
         and REQUEST_LINK not in message["text"]
+        and not message["text"].startswith(REMINDER)
         for message in evidence.ledger
     )
 
@@ -215,6 +219,8 @@ BALANCES = """
             UNION ALL SELECT segments, status, provider_message_id, owner_id
             FROM campaigns_automationmessage
             UNION ALL SELECT segments, status, provider_message_id, owner_id
+            FROM campaigns_automationsend
+            UNION ALL SELECT segments, status, provider_message_id, owner_id
             FROM messaging_directmessage) m
         WHERE owner_id = w.owner_id) messages
     WHERE w.balance <> ledger.balance OR w.reserved_balance <> reservations.held
@@ -262,6 +268,22 @@ MONEY_WITHOUT_CREDITS = """
     WHERE COALESCE(taken.amount, 0) <> a.credits_taken
         OR COALESCE(again.amount, 0)
             <> CASE a.status WHEN 'won' THEN a.credits_taken ELSE 0 END
+"""
+
+
+def reminded_not_once(evidence: Evidence) -> int:
+    """Appointments that have not one message each."""
+    with connection.cursor() as cursor:
+        cursor.execute(REMINDED_NOT_ONCE)
+        return len(cursor.fetchall())
+
+
+# One that was cancelled may have been reminded of before.
+REMINDED_NOT_ONCE = """
+    SELECT e.id FROM contacts_customerevent e
+    LEFT JOIN campaigns_automationsend m ON m.event_id = e.id
+    GROUP BY e.id
+    HAVING count(m.id) > 1 OR e.status = 'scheduled' AND count(m.id) = 0
 """
 
 
@@ -418,6 +440,7 @@ RULES: dict[str, Callable[[Evidence], int]] = {
     "5 the ledger balances to the credit, and the price shown was charged": unbalanced,
     f"6 no worker is larger than {LARGEST_WORKER_MB} MB": grown,
     "7 a job run twice, late or by two changes nothing": changed_by_repetition,
+    "8 an appointment is reminded of once": reminded_not_once,
     "8 a sign-up is applied once": signed_up_not_once,
     "8 consent changes once, and an answer is not lost": consented_not_once,
     "8 an offer is used once": used_not_once,
@@ -439,6 +462,7 @@ def state() -> tuple:
                 (SELECT md5(string_agg(id || status || COALESCE(provider_message_id, ''), ','
                     ORDER BY id)) FROM campaigns_campaignmessage),
                 (SELECT count(*) FROM campaigns_automationmessage),
+                (SELECT count(*) FROM campaigns_automationsend),
                 (SELECT count(*) FROM contacts_consentevent),
                 (SELECT count(*) FROM contacts_optinrequest),
                 (SELECT count(*) FROM messaging_directmessage),

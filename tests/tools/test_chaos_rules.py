@@ -5,6 +5,8 @@ import pytest
 from astronote.models import AuditEntry
 from campaigns import exports
 from campaigns.models import (
+    AutomationRule,
+    AutomationSend,
     CampaignMessage,
     ExportFileChunk,
     ExportRun,
@@ -17,7 +19,7 @@ from campaigns.signup.forms import Entry, FormSign
 from campaigns.signup.signing_up import Visitor
 from compliance import rights
 from contacts.consent import change_consent
-from contacts.models import ConsentEvent, Contact, OptInRequest
+from contacts.models import ConsentEvent, Contact, CustomerEvent, OptInRequest
 from contacts.opt_in_wording import Question
 from messaging import opt_in_requests
 from tests.chaos import rules
@@ -190,6 +192,41 @@ def test_an_erased_person_in_a_file_is_found(store, evidence):
     assert rules.erased_in_files(evidence) == 0
     ExportFileChunk.objects.bulk_create(files)
     assert rules.erased_in_files(evidence) == 1
+
+
+@pytest.mark.parametrize("fault", ["lost", "twice"])
+def test_an_appointment_that_is_not_reminded_of_once_is_found(store, evidence, fault):
+    contact = make_contact(store)
+    event = CustomerEvent.objects.create(
+        owner=store, contact=contact, event_type="appointment", start_at="2031-01-01T00:00Z"
+    )
+    CustomerEvent.objects.create(
+        owner=store,
+        contact=contact,
+        event_type="appointment",
+        status="canceled",
+        start_at="2031-01-01T00:00Z",
+    )
+    sent = AutomationSend.objects.create(
+        owner=store,
+        rule=AutomationRule.objects.create(
+            owner=store, name="R", message_body="R", trigger_type="birthday"
+        ),
+        event=event,
+        contact=contact,
+        to=PHONE,
+        segments=1,
+        tracking_id="AbCdEfGhIjKl",
+        status="sent",
+        scheduled_for="2030-12-31T00:00Z",
+    )
+    assert rules.reminded_not_once(evidence) == 0
+    if fault == "lost":
+        sent.delete()
+    else:
+        sent.tracking_id, sent.scheduled_for = "another", "2030-12-30T00:00Z"
+        repeat_row(sent)
+    assert rules.reminded_not_once(evidence) == 1
 
 
 def test_a_message_before_the_answer_is_found_and_the_question_is_none(store, evidence):
