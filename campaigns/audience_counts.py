@@ -58,7 +58,8 @@ def count_or_estimate_segment_and_left_out(segment: Segment) -> SegmentCount:
     campaign = Campaign(owner=segment.owner, message_type=MessageType.MARKETING)
     campaign.choose_audience([AudienceChoice(segment=segment)])
     audience = campaign_audience_with_consent_and_age(campaign)
-    size = audience.count()
+    counts = count_chosen_by_consent_and_age(campaign)
+    size = counts.audience
     is_exact = size <= MAX_COUNTED
     drawn = list(
         (audience if is_exact else stable_random_sample(audience, SAMPLE_SIZE / size)).values_list(
@@ -70,39 +71,64 @@ def count_or_estimate_segment_and_left_out(segment: Segment) -> SegmentCount:
         for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(drawn), campaign)
     )
     suppressed = scale_sample_count_to_size(size, len(drawn), len(drawn) - kept)
-    left_out = [*left_out_counts_without_suppressed(campaign)]
+    left_out = [*left_out_counts_without_suppressed(campaign, counts)]
     if suppressed:
         left_out.append(LeftOut(suppressed, str(SUPPRESSED)))
-    matching = segments.contacts_with_phone_matching_segment(
-        segment, local_today(segment.owner)
-    ).count()
-    return SegmentCount(matching, size - suppressed, is_exact or not suppressed, left_out)
+    return SegmentCount(counts.chosen, size - suppressed, is_exact or not suppressed, left_out)
 
 
-def left_out_counts_without_suppressed(campaign: Campaign) -> Iterator[LeftOut]:
-    """Why contacts are not in a campaign's audience, the reasons that leave somebody out.
+class ChosenCounts(NamedTuple):
+    """How many contacts were chosen for a campaign, and how many of them are its audience.
 
-    A contact that was chosen is counted once, under the first reason. Suppressed numbers are not
-    counted here.
+    `chosen` has the excluded ones, too. Each of the others is counted once, under the first reason.
+    """
+
+    chosen: int
+    audience: int
+    restricted: int
+    opted_out: int
+    never_agreed: int
+    minors: int
+    excluded: int
+
+
+def count_chosen_by_consent_and_age(campaign: Campaign) -> ChosenCounts:
+    """Count the contacts that are chosen for a campaign, by whether they may be messaged.
+
+    They are read once, and a second time if lists or segments are excluded.
     """
     chosen = contacts_chosen_regardless_of_consent(campaign, with_excluded=True)
     consenting = consenting_unrestricted_contacts_q(campaign.message_type)
     adults = is_adult_or_of_unknown_age_q(local_today(campaign.owner))
     without_consent = Q(restricted_at=None) & ~consenting
     counts = chosen.aggregate(
+        chosen=Count("pk"),
+        audience=Count("pk", filter=consenting & adults),
         restricted=Count("pk", filter=Q(restricted_at__isnull=False)),
         opted_out=Count("pk", filter=without_consent & Q(unsubscribed_at__isnull=False)),
         never_agreed=Count("pk", filter=without_consent & Q(unsubscribed_at=None)),
         minors=Count("pk", filter=consenting & ~adults),
     )
+    with_excluded = counts["audience"]
     if any(choice.is_excluded for choice in campaign.audience_choices()):
-        with_excluded = filter_by_consent_and_not_known_as_minor(chosen, campaign).count()
-        counts["excluded"] = (
-            with_excluded - campaign_audience_with_consent_and_age(campaign).count()
-        )
-    counts |= _count_lacking_needed_value_by_value_name(campaign)
-    for reason, count in counts.items():
-        if count:
+        counts["audience"] = campaign_audience_with_consent_and_age(campaign).count()
+    return ChosenCounts(**counts, excluded=with_excluded - counts["audience"])
+
+
+def left_out_counts_without_suppressed(
+    campaign: Campaign, counts: ChosenCounts
+) -> Iterator[LeftOut]:
+    """Why contacts are not in a campaign's audience, the reasons that leave somebody out.
+
+    Suppressed numbers are not counted here.
+
+    Args:
+        campaign: the campaign.
+        counts: from `count_chosen_by_consent_and_age`.
+    """
+    by_reason = counts._asdict() | _count_lacking_needed_value_by_value_name(campaign)
+    for reason, count in by_reason.items():
+        if count and reason in LEFT_OUT_REASONS:
             yield LeftOut(count, str(LEFT_OUT_REASONS[reason]))
 
 

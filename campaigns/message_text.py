@@ -13,7 +13,11 @@ from astronote.models import User
 from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
-from messaging.custom_tags import custom_keys_if_tags_unknown
+from messaging.custom_tags import (
+    custom_keys_by_store_if_tags_unknown,
+    custom_keys_if_tags_unknown,
+    keys_without_other_meaning,
+)
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_where_possible
 from messaging.links import OwnedText
 from messaging.opt_out_line import (
@@ -130,11 +134,15 @@ def build_preview_renderer_with_sample_links(campaign: Campaign) -> Renderer:
 
 
 class AutomationText(NamedTuple):
-    """The text of an automation, with what decides on its short links and opt-out line."""
+    """The text of an automation, with what decides on its tags, short links and opt-out line.
+
+    `other_tags` are filled by the caller, with their braces.
+    """
 
     owner_id: int
     message_body: str
     message_type: str
+    other_tags: tuple[str, ...] = ()
 
 
 def create_links_and_automation_renderers(
@@ -157,12 +165,19 @@ def create_links_and_automation_renderers(
         for automation_id, text in text_by_automation_id.items()
     }
     shortened = links.create_links_and_shorten_long_urls(owned_texts)
-    return {
-        automation_id: _build_cached_renderer(
-            text, stores[text_by_automation_id[automation_id].owner_id].writes_greek_in_capitals
+    keys_by_store = custom_keys_by_store_if_tags_unknown(
+        (owned.owner_id, owned.text) for owned in owned_texts.values()
+    )
+    renderers = {}
+    for automation_id, text in shortened.items():
+        automation = text_by_automation_id[automation_id]
+        keys = keys_without_other_meaning(
+            keys_by_store.get(automation.owner_id, ()), automation.other_tags
         )
-        for automation_id, text in shortened.items()
-    }
+        renderers[automation_id] = _build_cached_renderer(
+            text, stores[automation.owner_id].writes_greek_in_capitals, keys
+        )
+    return renderers
 
 
 def direct_renderers(

@@ -129,10 +129,11 @@ EVENT_TAGS = (EVENT_DATE, EVENT_TIME)
 
 
 def _validate_text_tags(
-    field: str, text: str, other_tags: Sequence[str] = (), custom_keys: Sequence[str] = ()
+    field: str, text: str, owner_id: int | None, other_tags: Sequence[str] = ()
 ) -> None:
     """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
-    problem = text_problem_or_empty(text, other_tags, custom_keys)
+    keys = custom_keys_if_tags_unknown(owner_id, text, other_tags)
+    problem = text_problem_or_empty(text, other_tags, keys)
     if has_opt_out_link_joined_to_text(text):
         problem = gettext(
             "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
@@ -334,8 +335,7 @@ class Campaign(models.Model):
             ValidationError: if a list or segment is of another store, if the audience is chosen in
                 ways that exclude each other, or if a tag is unknown or does not work.
         """
-        keys = custom_keys_if_tags_unknown(self.owner_id, self.message_text)
-        _validate_text_tags("message_text", self.message_text, custom_keys=keys)
+        _validate_text_tags("message_text", self.message_text, self.owner_id)
         choices = self.audience_choices()
         chosen = [self.list, *(choice.source for choice in choices)]
         for one in chosen:
@@ -597,7 +597,8 @@ class Automation(models.Model):
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
-        return text_problem_or_empty(self.message_body)
+        keys = custom_keys_if_tags_unknown(self.owner_id, self.message_body)
+        return text_problem_or_empty(self.message_body, custom_keys=keys)
 
     def _set_done_until_to_last_begun_day_if_switched_on(self) -> None:
         if self.is_active and not Automation.objects.filter(pk=self.pk, is_active=True).exists():
@@ -612,7 +613,7 @@ class Automation(models.Model):
             ValidationError: if it has one, or if its opt-out link stands where it does not work; if
                 the quiet hours would keep birthday messages until the next day.
         """
-        _validate_text_tags("message_body", self.message_body)
+        _validate_text_tags("message_body", self.message_body, self.owner_id)
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError(
                 {"message_body": gettext("An automation has no offer: remove {{offer_link}}.")}
@@ -788,7 +789,9 @@ class AutomationRule(models.Model):
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
-        return text_problem_or_empty(self.message_body, self._event_tags_if_event_trigger())
+        event_tags = self._event_tags_if_event_trigger()
+        keys = custom_keys_if_tags_unknown(self.owner_id, self.message_body, event_tags)
+        return text_problem_or_empty(self.message_body, event_tags, keys)
 
     def _event_tags_if_event_trigger(self) -> Sequence[str]:
         return EVENT_TAGS if self.trigger_type == RuleTrigger.EVENT else ()
@@ -799,7 +802,9 @@ class AutomationRule(models.Model):
         Raises:
             ValidationError: if it is not, or the text has one.
         """
-        _validate_text_tags("message_body", self.message_body, self._event_tags_if_event_trigger())
+        _validate_text_tags(
+            "message_body", self.message_body, self.owner_id, self._event_tags_if_event_trigger()
+        )
         if "offer_link" in Template(self.message_body).fields:
             raise ValidationError(
                 {"message_body": gettext("A rule has no offer: remove {{offer_link}}.")}

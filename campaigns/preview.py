@@ -33,6 +33,7 @@ from campaigns.audience_counts import (
     SAMPLE_SIZE,
     SUPPRESSED,
     LeftOut,
+    count_chosen_by_consent_and_age,
     left_out_counts_without_suppressed,
     scale_sample_count_to_size,
     stable_random_sample,
@@ -157,7 +158,8 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
         text = render(SAMPLE_CONTACT, SAMPLE_CODE) if render else campaign.message_text
         return _build_preview_of_text(text, problem)
     audience = campaign_audience_with_consent_and_age(campaign)
-    size = audience.count()
+    counts = count_chosen_by_consent_and_age(campaign)
+    size = counts.audience
     wallet = credits.get_or_create_wallet(campaign.owner_id)
     if render is None:
         preview = _build_preview_of_text(campaign.message_text)._replace(recipients=size, credits=0)
@@ -166,7 +168,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     preview = preview._replace(
         available=wallet.available,
         notes=list(_quiet_hours_and_cap_notes(campaign)),
-        left_out=[*left_out_counts_without_suppressed(campaign), *preview.left_out],
+        left_out=[*left_out_counts_without_suppressed(campaign, counts), *preview.left_out],
     )
     problem = problem or _why_campaign_cannot_be_sent(campaign, preview, size)
     return preview._replace(problem=problem)

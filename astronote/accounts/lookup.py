@@ -12,7 +12,7 @@ def get_store_by_email_or_id_or_command_error(email_or_id: str) -> User:
     Raises:
         CommandError: if there is none.
     """
-    wanted = Q(pk=int(email_or_id)) if email_or_id.isdigit() else Q(email=email_or_id.lower())
+    wanted = Q(pk=int(email_or_id)) if email_or_id.isdecimal() else Q(email=email_or_id.lower())
     store: User | None = User.objects.filter(wanted, is_staff=False).first()
     if store is None:
         raise CommandError(f"no store has the e-mail address or id {email_or_id!r}")

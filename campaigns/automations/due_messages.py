@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
+import orjson
 from django.db import connection, transaction
 
 from astronote.accounts.models import StoreId, User
@@ -23,6 +24,7 @@ from astronote.common.counts import counted_in_english
 from astronote.common.sql import database_now
 from campaigns.message_text import (
     CONTACT_FIELDS,
+    CUSTOM_VALUES,
     AutomationText,
     create_links_and_automation_renderers,
 )
@@ -33,6 +35,10 @@ from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from messaging import batch_writing, credits, database_age, limits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
+from messaging.custom_tags import (
+    custom_keys_by_store_if_tags_unknown,
+    keys_without_other_meaning,
+)
 from messaging.models import OutboundMessage
 from messaging.text import text_problem_or_empty
 
@@ -60,6 +66,7 @@ class DueContact(NamedTuple):
     Args:
         extra_values: of the `extra_columns` of the message's class.
         automation_id: the automation or rule.
+        custom_values: the values of custom fields by key, as JSON.
         values_by_tag: what else stands in the text for tags, written with their braces.
         skip_reason: why it is written as skipped, if it is.
     """
@@ -75,6 +82,7 @@ class DueContact(NamedTuple):
     first_name: str
     last_name: str
     email: str
+    custom_values: str
     values_by_tag: Mapping[str, str] = MappingProxyType({})
     skip_reason: str = ""
 
@@ -125,11 +133,16 @@ def text_problems_by_automation_id(
         automations: automations or rules.
         other_tags: tags that texts may have besides those of a contact, with their braces.
     """
-    problems = (
-        (automation.id, text_problem_or_empty(automation.message_body, other_tags))
-        for automation in automations
+    automations = list(automations)
+    keys_by_store = custom_keys_by_store_if_tags_unknown(
+        (automation.owner_id, automation.message_body) for automation in automations
     )
-    return {automation_id: problem for automation_id, problem in problems if problem}
+    problems = {}
+    for automation in automations:
+        keys = keys_without_other_meaning(keys_by_store.get(automation.owner_id, ()), other_tags)
+        if problem := text_problem_or_empty(automation.message_body, other_tags, keys):
+            problems[automation.id] = problem
+    return problems
 
 
 def find_due_consenting_contacts_not_known_as_minor(
@@ -176,7 +189,7 @@ def find_due_consenting_contacts_not_known_as_minor(
 # condition on the birthday is that of `is_adult_or_of_unknown_age_q`.
 FIND_DUE_CONTACTS = """
     SELECT a.owner_id, a.id, a.message_body, a.message_type,
-        c.id, c.phone, c.first_name, c.last_name, c.email
+        c.id, c.phone, c.first_name, c.last_name, c.email, c.custom_values
     FROM contacts_contact c
     JOIN campaigns_automation a ON a.owner_id = c.owner_id
     JOIN unnest(%(automations)s::bigint[], %(adults_born_until)s::date[])
@@ -317,7 +330,9 @@ def _create_links_and_build_messages_of_unsuppressed(
     suppressed, held = marketing_blocks((row.owner_id, row.phone) for row in chunk)
     renderers = create_links_and_automation_renderers(
         {
-            row.automation_id: AutomationText(row.owner_id, row.message_body, row.message_type)
+            row.automation_id: AutomationText(
+                row.owner_id, row.message_body, row.message_type, tuple(row.values_by_tag)
+            )
             for row in chunk
         }
     )
@@ -336,7 +351,8 @@ def _create_links_and_build_messages_of_unsuppressed(
             continue
         if pair in held and is_marketing:
             continue
-        values = {name: getattr(row, name) for name in CONTACT_FIELDS}
+        values: dict[str, Any] = {name: getattr(row, name) for name in CONTACT_FIELDS}
+        values[CUSTOM_VALUES] = orjson.loads(row.custom_values)
         text = renderers[row.automation_id](values, tracking_id)
         for tag, value in row.values_by_tag.items():
             text = text.replace(tag, value)

@@ -361,7 +361,7 @@ DUE_BIRTHDAYS = """
 FIND_DUE_SENDS = """
     WITH {due}
     SELECT DISTINCT ON (due.rule_id, c.id, due.scheduled_for) due.rule_id, c.id, c.phone,
-        c.first_name, c.last_name, c.email, due.event_id, due.scheduled_for
+        c.first_name, c.last_name, c.email, c.custom_values, due.event_id, due.scheduled_for
     FROM due JOIN contacts_contact c ON c.id = due.contact_id AND c.owner_id = due.owner_id
     WHERE c.phone IS NOT NULL AND c.restricted_at IS NULL
         AND (c.birthday IS NULL OR c.birthday <= due.adults_born_until)

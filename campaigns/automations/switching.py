@@ -8,6 +8,7 @@ from django.db import transaction
 
 from astronote.common import audit
 from campaigns.message_text import (
+    CUSTOM_VALUES,
     SAMPLE_CODE,
     SAMPLE_CONTACT,
     AutomationText,
@@ -15,6 +16,7 @@ from campaigns.message_text import (
 )
 from campaigns.models import Automation, AutomationRule
 from campaigns.service_campaigns import raise_not_permitted_if_may_not_send_type
+from contacts.custom_fields import fields_of_store
 
 
 def switch_automation_and_audit_or_raise(
@@ -44,8 +46,12 @@ def switch_automation_and_audit_or_raise(
 
 
 def create_links_and_sample_text(automation: Automation | AutomationRule) -> str:
-    """The text of an automation or rule, filled with the fields of a sample contact."""
+    """The text of an automation or rule, filled with the fields of a sample contact.
+
+    The label of a custom field stands for its value.
+    """
     text = AutomationText(automation.owner_id, automation.message_body, automation.message_type)
+    labels = {field.key: field.label for field in fields_of_store(automation.owner)}
     return create_links_and_automation_renderers({automation.pk: text})[automation.pk](
-        SAMPLE_CONTACT, SAMPLE_CODE
+        SAMPLE_CONTACT | {CUSTOM_VALUES: labels}, SAMPLE_CODE
     )

@@ -317,7 +317,7 @@ def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
     months, numbers = [], []
     for word in _WORDS.findall(text):
         folded = fold_to_alphanumeric(word)
-        if word.isdigit():
+        if word.isdecimal():
             numbers.append(word)
         elif folded in _MONTHS:
             months.append(_MONTHS[folded])

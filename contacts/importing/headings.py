@@ -481,7 +481,7 @@ def _names_first_and_last_name(words: Sequence[str]) -> bool:
 
 def _heading_rank_lowest_is_best(words: Sequence[str], concepts: set[str]) -> int:
     rank = 0
-    numbers = [int(word) for word in words if word.isdigit()][:1]
+    numbers = [int(word) for word in words if word.isdecimal()][:1]
     if numbers and numbers[0] != 1:
         rank += 10
     if concepts & {"shipping", "secondary"}:

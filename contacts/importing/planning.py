@@ -20,6 +20,7 @@ from astronote.accounts.models import User
 from contacts.importing import dates, files, mapping, reading
 from contacts.importing.consent_cells import Consent
 from contacts.importing.custom_cells import (
+    PREFIX,
     CustomCells,
     is_custom,
     map_unused_columns,
@@ -205,14 +206,13 @@ def plan_import_or_refuse(
             sample=sample_cells,
             zone=ZoneInfo(owner.timezone),
         )
-        validate_row = _with_custom_cells(
-            validate_row, CustomCells.of_mapping(owner, layout.headings, custom_fields)
-        )
-        preview_rows = _build_row_previews(owner.pk, sample[:PREVIEW_ROWS], validate_row)
+        custom = CustomCells.of_mapping(owner, layout.headings, custom_fields)
+        validate_row = _with_custom_cells(validate_row, custom)
+        preview_rows = _build_row_previews(owner.pk, sample[:PREVIEW_ROWS], validate_row, custom)
         uncommon_rows = _count_rows_until_deadline_and_collect_odd_ones(
             reading.FileReader(path, layout), validate_row, totals
         )
-        odd_rows = _build_row_previews(owner.pk, uncommon_rows, validate_row)
+        odd_rows = _build_row_previews(owner.pk, uncommon_rows, validate_row, custom)
     fields |= custom_fields
     return ImportPlan(
         layout,
@@ -427,8 +427,13 @@ def _build_planned_columns(
     return columns
 
 
-def _values_to_store_by_label(row: ContactRow) -> dict[str, str]:
-    """What would be stored of a row, as text by field, without blanks."""
+def _values_to_store_by_label(
+    row: ContactRow, cells: Sequence[str], custom: CustomCells
+) -> dict[str, str]:
+    """What would be stored of a row, as text by field, without blanks.
+
+    A custom field is named as in a mapping, since its label may be that of another field.
+    """
     values = {
         gettext("phone"): row.phone,
         gettext("first name"): row.first_name,
@@ -438,6 +443,7 @@ def _values_to_store_by_label(row: ContactRow) -> dict[str, str]:
         gettext("gender"): row.gender or "",
         gettext("consent"): str(CONSENT_TEXTS[row.consent]),
     }
+    values |= {PREFIX + key: str(value) for key, value in custom.read(cells)[0].items()}
     return {name: value for name, value in values.items() if value}
 
 
@@ -445,6 +451,7 @@ def _build_row_previews(
     owner_id: int,
     rows: list[tuple[int, list[str]]],
     validate_row: Callable[[list[str]], ContactRow | Rejection],
+    custom: CustomCells,
 ) -> list[RowPreview]:
     validated = [(line, cells, validate_row(cells)) for line, cells in rows]
     phones = {row.phone for *_, row in validated if isinstance(row, ContactRow)}
@@ -462,8 +469,7 @@ def _build_row_previews(
         else:
             result = RowResult.KNOWN if row.phone in known_phones else RowResult.NEW
         reasons = "; ".join(cell.reason for cell in row.dropped)
-        previews.append(
-            RowPreview(line, cells, result, reason=reasons, stored=_values_to_store_by_label(row))
-        )
+        stored = _values_to_store_by_label(row, cells, custom)
+        previews.append(RowPreview(line, cells, result, reason=reasons, stored=stored))
         seen_phones.add(row.phone)
     return previews

@@ -83,7 +83,7 @@ def test_a_store_is_found_by_its_address_in_any_case_or_by_its_id():
         == store
     )
     operator = make_store("operator", is_staff=True)
-    for name in ("0", "nobody@example.com", "", operator.email, str(operator.pk)):
+    for name in ("0", "⓵", "nobody@example.com", "", operator.email, str(operator.pk)):
         with pytest.raises(CommandError, match="no store has"):
             get_store_by_email_or_id_or_command_error(name)
 

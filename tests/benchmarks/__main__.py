@@ -36,6 +36,7 @@ SCENARIOS = {
     "polling": "polling",
     "retention": "retention",
     "pages": "pages",
+    "log": "log",
     "slow": "slow",
 }
 NUMBERS = ("size", "ours", "bare", "ours / bare", "naive", "ours / naive", "SQL / 1,000", "peak MB")

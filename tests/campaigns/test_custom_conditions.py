@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from campaigns import enqueue, exports, segments
 from campaigns.direct_files import plan_file, send_file
-from campaigns.models import Automation, CampaignMessage, Segment
+from campaigns.models import CampaignMessage, Segment
 from campaigns.preview import preview_campaign
 from campaigns.segment_forms import build_unsaved_segment_or_validation_error
 from contacts.models import Contact, CustomField, List, ListMembership
@@ -112,13 +112,6 @@ def test_a_tag_that_is_no_custom_field_of_the_store_is_refused(store, text):
         make_campaign(store, None, message_text=text).full_clean()
     with pytest.raises(ValidationError, match="is no tag"):
         MessageTemplate(owner=store, name="a", text=text).full_clean()
-
-
-def test_an_automation_has_no_custom_fields(store):
-    automation = Automation(owner=store, type="welcome_message", message_body="{{city}}")
-    with pytest.raises(ValidationError, match="is no tag"):
-        automation.full_clean()
-    assert automation.text_problem()
 
 
 def test_a_line_of_a_file_fills_in_the_values_of_its_contact(store, tmp_path):

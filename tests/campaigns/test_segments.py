@@ -33,6 +33,7 @@ from contacts.ages import years_before
 from contacts.models import Contact, List, ListMembership, Suppression
 from contacts.phones import phone_hash
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
+from tests.support.volume import make_big_list
 
 pytestmark = pytest.mark.django_db
 TODAY = date(2026, 6, 15)
@@ -100,6 +101,17 @@ def test_each_condition_of_a_contact_keeps_those_who_meet_it(alice):
     assert numbers(alice, calling_code="49") == [4]
     assert numbers(alice, calling_code="30") == [1, 2, 3]
     assert numbers(alice, gender="male", birth_month=5) == []
+
+
+def test_a_big_list_is_counted_in_the_order_of_its_indexes(alice):
+    on_list = {"in_lists": [make_big_list(alice, 20_000).pk]}
+    big = Segment(owner=alice, name="x", conditions=on_list)
+    with connection.cursor() as cursor:  # as for a million
+        cursor.execute("ANALYZE contacts_listmembership")
+        for name in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
+            cursor.execute(f"SET LOCAL {name} = 0")
+    plan = contacts_with_phone_matching_segment(big, TODAY).explain()
+    assert "Parallel Hash" not in plan
 
 
 def test_lists_messages_and_clicks_are_conditions_too(alice):

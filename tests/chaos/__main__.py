@@ -36,6 +36,8 @@ from tests.support.installation import Installation, peak_mb
 from tests.support.waiting import wait_until
 
 QUIET_SECONDS = 90
+REMINDER = "Reminder"  # as in rules.py, which cannot be imported before Django is set up
+PATIENCE_SECONDS = 60  # after a restore all processes start at one time
 QUEUES = [
     "sms",
     "sms",
@@ -46,6 +48,7 @@ QUEUES = [
     "delivery_status_poller",
     "status_refresh",
     "watchdog",
+    "exports",
 ]
 COMMANDS = [*(f"rqworker {queue}" for queue in QUEUES), "rqscheduler", "rqscheduler"]
 SANDBOX = ["--latency-ms", "150", "--undelivered-share", "0.05", "--receipt-delay-ms", "300"]
@@ -61,6 +64,7 @@ HASTE = {
     "WATCHDOG_INTERVAL": "2000",
     "SCHEDULE_SWEEP_INTERVAL_MS": "2000",
     "CREDIT_RESERVATION_TTL_MINUTES": "0.3",
+    "TRUSTED_PROXIES": "127.0.0.1",  # so that each visitor has an address
     "LOG_LEVEL": "WARNING",
 }
 SANDBOX_FAULTS = [
@@ -98,6 +102,8 @@ class Chaos:
         self.strangers = 0
         self.files = 0
         self.receipts = 0
+        self.ledger_read = 0
+        self.appointments = 0
         self.restless = False
         self.refused_until = 0.0  # by time.monotonic(); 0: Mitto does not refuse the account
         self.clocks = Path(os.environ["CHAOS_CLOCKS"])
@@ -106,6 +112,7 @@ class Chaos:
 
     def stores(self) -> None:
         from campaigns.models import Automation
+        from tests.chaos.visitors import Visitors
         from tests.support.factories import make_store
 
         self.owners = [
@@ -121,6 +128,22 @@ class Chaos:
                 send_hour=0,
             )
         self.sell_plans_and_packages()
+        self.remind_of_appointments()
+        # Its customers come by its page alone, and agree twice.
+        club = make_store("dora", sender_name="DORA", balance=100_000, double_opt_in=True)
+        Automation.objects.create(
+            owner=club,
+            type="birthday_message",
+            is_active=True,
+            message_body="Birthday {{first_name}}",
+            send_hour=0,
+        )
+        self.visitors = Visitors(
+            f"http://127.0.0.1:{self.place.web_port}",
+            [*self.owners, club],
+            self.draw,
+            self.evidence,
+        )
         for owner in self.owners:
             self.create_import_and_enqueue_or_refuse(owner, 120)
             self.import_without_consent(owner)
@@ -154,7 +177,8 @@ class Chaos:
                 promised.add((owner.pk, phone))
             # A file does not bring back who has opted out.
             for sender, phone in list(self.evidence.opted_out)[-5:]:
-                if sender == owner.sender_name:
+                is_erased = (owner.pk, phone) in self.evidence.erased
+                if sender == owner.sender_name and not is_erased:
                     writer.writerow([phone, "Again", today.replace(year=1990, day=1)])
             writer.writerow(["12", "Bad", ""])
         create_import_and_enqueue_or_refuse(owner.pk, path, "all", consent_source="chaos")
@@ -243,6 +267,51 @@ class Chaos:
                 owner, plan_type="pro", interval="year", included=150, by="chaos"
             )
             payments.record_plan_payment(owner, 29000, key="the plan", by="chaos")
+
+    def remind_of_appointments(self) -> None:
+        """Two stores send a service message a day before an appointment, to each once."""
+        from campaigns.models import AutomationRule
+
+        AutomationRule.objects.bulk_create(
+            AutomationRule(
+                owner=owner,
+                name="Reminder",
+                message_body=f"{REMINDER} {{{{event_date}}}} {{{{event_time}}}}",
+                message_type="service",
+                trigger_type="event",
+                event_type="appointment",
+                event_status="scheduled",
+                offset_minutes=-1440,
+                dedupe_window_minutes=0,
+                max_per_contact_per_day=1000,
+                is_active=True,
+            )
+            for owner in self.owners[:2]
+        )
+
+    def record_appointments(self) -> None:
+        """Ten customers make appointments at times of their own; earlier ones may be cancelled."""
+        from datetime import UTC, datetime
+
+        from astronote.queues import jobs
+        from contacts.customer_events import NewEvent, record_customer_events_and_audit
+        from contacts.models import Contact, CustomerEvent
+
+        owner = self.draw.choice(self.owners[:2])
+        phones = Contact.objects.filter(owner=owner, phone__isnull=False).order_by("?")
+        now = datetime.now(UTC)
+        events = []
+        for phone in phones.values_list("phone", flat=True)[:10]:
+            self.appointments += 1
+            at = now + timedelta(hours=2, minutes=self.appointments % 1200)
+            reference = f"appointment {self.appointments}"
+            events.append(NewEvent(phone, "appointment", "scheduled", at, None, reference))
+        for event in CustomerEvent.objects.filter(owner=owner).order_by("?")[:2]:
+            again = (event.start_at, None, event.external_ref)
+            events.append(NewEvent(event.contact.phone, "appointment", "canceled", *again))
+        record_customer_events_and_audit(owner, events, by="chaos", reject=lambda *_: None)
+        jobs.enqueue_copies_on_commit("birthday", "campaigns.tasks.run_rules", 2)
+        self.done["appointments"] += len(events)
 
     def purchase(self, owner: Any, key: str) -> None:
         """A purchase, by two who have the same receipt."""
@@ -389,6 +458,56 @@ class Chaos:
             change_consent(pk, "unsubscribed", source="chaos")
         self.evidence.opted_out[owner.sender_name, phone] = time.time()
 
+    def visit(self) -> None:
+        """Customers open a form, send one, answer a request and use an offer."""
+        new = self.read_ledger(after=self.ledger_read)
+        self.ledger_read += len(new)
+        self.visitors.read_messages(new)
+        self.insist(self.visitors.open_form)
+        self.done["sign-up form sent"] += self.insist(self.visitors.send_form)
+        self.done["opt-in request read"] += self.insist(self.visitors.answer_request)
+        self.insist(self.visitors.use_offer)
+
+    def request_exports(self) -> None:
+        """Exports of a store; what its contacts are now must be in their file."""
+        from campaigns import exports
+        from campaigns.models import ExportContent
+        from contacts.models import Contact
+
+        owner = self.draw.choice(self.owners)
+        phones = set(Contact.objects.filter(owner=owner).values_list("phone", flat=True))
+        for content in ExportContent.values:
+            run = exports.request_export(owner, content, by="chaos")
+            if content == ExportContent.CONTACTS:
+                self.evidence.exported.setdefault(run.pk, phones)
+
+    def download(self) -> None:
+        """The newest exports, written or not: a file is handed out whole or not at all."""
+        from campaigns import exports
+        from campaigns.models import ExportRun
+
+        for run in ExportRun.objects.select_related("owner").order_by("-pk")[:8]:
+            with contextlib.suppress(exports.ExportUnavailable):
+                size = len(b"".join(exports.open_file(run, by="chaos")))
+                self.evidence.half_downloads += size != run.file_size
+                self.done["export downloaded"] += 1
+
+    def erase(self) -> None:
+        """Erase a customer while exports are requested that would name it."""
+        from compliance import rights
+        from contacts.models import Contact
+
+        self.insist(self.request_exports)
+        contacts = Contact.objects.exclude(phone=None).order_by("?")
+        owner_id, phone = self.insist(lambda: contacts.values_list("owner", "phone")[0])
+        self.evidence.erased.add((owner_id, phone))
+        self.insist(
+            lambda: rights.erase_or_restrict_person_audit_and_find_traces(
+                phone, owner_id, by="chaos"
+            )
+        )
+        self.done["person erased"] += 1
+
     def birthdays(self) -> None:
         """Run the day's birthdays, also if they were done: nobody may get a second message."""
         from astronote.queues import jobs
@@ -400,15 +519,19 @@ class Chaos:
     def repeat(self) -> None:
         """Jobs that nobody needs, and some for the second time."""
         from astronote.queues import jobs
-        from campaigns.models import Campaign
+        from campaigns.models import Campaign, ExportRun
         from contacts.models import ContactImport
 
         jobs.enqueue_copies_on_commit("sms", "messaging.tasks.send_next_batch", 5)
         jobs.enqueue_copies_on_commit("scheduler", "messaging.tasks.begin_due_months", 2)
+        jobs.enqueue_copies_on_commit("birthday", "campaigns.tasks.apply_signups", 2)
+        jobs.enqueue_copies_on_commit("birthday", "campaigns.tasks.run_rules", 2)
+        jobs.enqueue_copies_on_commit("birthday", "messaging.tasks.send_opt_in_requests", 2)
         for name, task, model in (
             ("scheduler", "campaigns.tasks.start_campaign", Campaign),
             ("scheduler", "campaigns.tasks.drop_cancelled_batches", Campaign),
             ("contact_import", "contacts.tasks.import_contacts", ContactImport),
+            ("exports", "campaigns.tasks.write_export", ExportRun),
         ):
             jobs.enqueue_each_on_commit(
                 name, task, list(model.objects.values_list("pk", flat=True)[:20])
@@ -578,13 +701,16 @@ class Chaos:
         from django.db import DatabaseError, connection
         from redis.exceptions import RedisError
 
-        for _ in range(100):
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
             try:
                 return what()
-            except (DatabaseError, RedisError):
+            except (DatabaseError, RedisError, requests.RequestException):
+                if time.monotonic() > deadline:
+                    raise
                 connection.close()
+                self.place.group.restart_dead_and_return_names()
                 time.sleep(0.1)
-        raise TimeoutError("a server did not come back")
 
     def round(self) -> None:
         work = self.draw.choices(
@@ -597,8 +723,9 @@ class Chaos:
                 self.repeat,
                 self.next_import,
                 self.enter_contact,
+                self.record_appointments,
             ],
-            weights=[5, 2, 3, 4, 1, 1, 3, 1],
+            weights=[5, 2, 3, 4, 1, 1, 3, 1, 3],
             k=3,
         )
         for something in work:
@@ -608,6 +735,10 @@ class Chaos:
                 something if something == self.opt_out else partial(slowly, something, seconds)
             )
         self.move_money()
+        self.visit()
+        if self.draw.random() < 0.5:
+            self.erase()
+        self.insist(self.download)
         for fault in self.draw.choices(
             [
                 self.kill,
@@ -663,6 +794,7 @@ class Chaos:
 
     def settle(self) -> None:
         """End the faults, let everything come to rest, then run every job once more."""
+        from astronote.queues import jobs
         from campaigns import actions
         from campaigns.automations import birthday
         from campaigns.models import Campaign
@@ -699,6 +831,7 @@ class Chaos:
         self.quiet(lambda: not held.exists(), "reservations")
         # As the repetition below: days before an automation was switched on are made up for once.
         self.insist(self.birthdays)
+        self.insist(partial(jobs.enqueue_on_commit, "birthday", "campaigns.tasks.run_rules"))
         self.quiet(self._queues_are_empty, "the birthday job")
         self.quiet(
             lambda: (
@@ -732,7 +865,7 @@ class Chaos:
 
         if any(
             jobs.count_waiting_jobs(name)
-            for name in ("sms", "scheduler", "contact_import", "birthday")
+            for name in ("sms", "scheduler", "contact_import", "birthday", "exports")
         ):
             return False
         alive = set(self.place.group.pids().values())
@@ -751,12 +884,12 @@ class Chaos:
         self.evidence.ledger = self.read_ledger()
         self.evidence.log = self.place.log.read_text(errors="replace")
 
-    def read_ledger(self) -> list[dict[str, Any]]:
-        """All messages that the sandbox has accepted."""
+    def read_ledger(self, *, after: int = 0) -> list[dict[str, Any]]:
+        """The messages that the sandbox has accepted, without so many of the first."""
         ledger: list[dict[str, Any]] = []
         while page := requests.get(
             f"{self.place.sandbox_url}/_sandbox/messages",
-            params={"after": len(ledger)},
+            params={"after": after + len(ledger)},
             timeout=60,
         ).json():
             ledger += page

@@ -60,6 +60,32 @@ def test_columns_under_keys_and_labels_are_filled(store, monkeypatch):
     )
 
 
+def test_the_preview_shows_the_values_that_are_stored(store, admin_client, tmp_path, capsys):
+    CustomField.objects.create(owner=store, key="seen", label="phone", type="date")
+    text = (
+        "phone,The city,VISITS,seen\n"
+        '6900000001, Athens ,"1,5",2026-05-17T00:00:00\n'
+        "6900000002,,many,\n"
+    )
+    file = tmp_path / "a.csv"
+    file.write_text(text)
+    call_command("import_contacts", store.email, file, dry_run=True)
+    shown = "custom:city Athens, custom:seen 2026-05-17, custom:visits 1.5"
+    assert f"phone +306900000001, {shown}\n" in capsys.readouterr().out
+    uploaded = lifecycle.create_unstarted_import_or_refuse(store.pk, "a.csv", [text.encode()])
+    page = admin_client.get(f"/admin/contacts/contactimport/{uploaded.pk}/change/").text
+    assert f"phone +306900000001, {shown}<" in page
+    assert "phone +306900000002<" in page and "kept without visits" in page
+    lifecycle.start_import_audit_and_enqueue_or_raise(
+        ContactImport.objects.get(pk=uploaded.pk), by="test"
+    )
+    lifecycle.run_open_import_unless_running(uploaded.pk)
+    assert values() == {
+        "+306900000001": {"city": "Athens", "visits": 1.5, "seen": "2026-05-17"},
+        "+306900000002": {},
+    }
+
+
 def test_known_contacts_stay_as_they_are_if_the_import_says_so(store):
     make_contact(store, "+306900000001")
     run(store, "phone,city\n6900000001,Athens\n6900000002,Volos\n", update_existing=False)

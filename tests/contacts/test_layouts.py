@@ -6,6 +6,7 @@ import pytest
 
 from contacts.importing.encodings import detect_legacy_encoding_or_empty, is_mojibake
 from contacts.importing.import_refused import ImportRefused
+from contacts.importing.mapping import guess_columns_and_first_question
 from contacts.importing.reading import FileReader, detect_layout_or_refuse
 from tests.support.workbook import write_workbook
 
@@ -322,3 +323,10 @@ def test_a_legend_above_the_headings_is_written_into_that_of_its_column(read, ab
 def test_a_legend_that_explains_no_column_or_more_than_one_changes_no_heading(read, above):
     table = "Name,Mobile,SMS,Level\nAnna,6944000501,1,0\nEva,6944000512,0,1\n"
     assert read(f"{above}\n{table}")[0].headings == ("Name", "Mobile", "SMS", "Level")
+
+
+@pytest.mark.parametrize("sign", "⓵²❶๑")
+def test_a_heading_with_a_number_in_a_circle_is_read(read, sign):
+    layout, rows = read(f"Phone {sign},Phone\n6944000501,6944000512\n")
+    guess = guess_columns_and_first_question(layout.headings, [cells for _, cells in rows], "GR")
+    assert guess.fields["phone"]

@@ -20,4 +20,4 @@ def test_a_short_chaos_breaks_no_rule():
         env={name: value for name, value in os.environ.items() if name not in own},
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("│ 0 ") == 9
+    assert done.stdout.count("│ 0 ") == 15

@@ -234,7 +234,7 @@ def _merge_mapping_options_into_plan_or_raise(
             position = headings.index(column)
         elif column in written:
             position = written.index(column)
-        elif column.isdigit() and 0 < int(column) <= len(headings):
+        elif column.isdecimal() and 0 < int(column) <= len(headings):
             position = int(column) - 1
         elif not column:
             chosen[field] = []
