@@ -97,8 +97,8 @@ def test_each_line_works_in_a_clean_root_and_the_processes_run_in_it(image, vari
         for command in (image.command, *services):
             processes.enter_context(running(image, command, variables))
         url = f"http://127.0.0.1:{variables['PORT']}"
-        wait_until(lambda: answers(int(variables["PORT"])))
-        wait_until(lambda: requests.get(f"{url}/readyz", timeout=10).status_code == 200, 60)
+        wait_until(lambda: answers(int(variables["PORT"])), 180)  # eleven processes start at once
+        wait_until(lambda: requests.get(f"{url}/readyz", timeout=10).status_code == 200, 180)
         login = requests.get(f"{url}/admin/login/", timeout=10)
         style = re.search(r'"(/static/[^"]+\.css)"', login.text).group(1)
         assert requests.get(f"{url}{style}", timeout=10).status_code == 200
