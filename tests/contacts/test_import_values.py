@@ -109,7 +109,8 @@ def test_a_date_without_a_certain_year_is_told_apart(text):
         ("5/3/90", "day or month first"), ("3-May-9", "four digits"),
         ("2190-01-01", "not within"), ("1290-01-01", "not within"), ("1885-01-01", "not within"),
         ("spring", "not a date"), ("⓵ May 1990", "not a date"),
-        ("3² May 90", "not a date"), ("31131", "not a date"), ("1" + " " * 30_000 + "2", "not a date"),
+        ("3² May 90", "not a date"), ("31131", "not a date"),
+        ("1" + " " * 30_000 + "2", "not a date"),
         ("3 May 1990 June", "not a date"), ("x" * 500, "not a date"),
     ],
 )  # fmt: skip
