@@ -43,12 +43,12 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
     )
 
 
-def _preview_retention() -> Counter[str]:
+def _preview_retention() -> dict[str, int]:
     names = {model._meta.db_table: model._meta.verbose_name_plural for model in apps.get_models()}
     counts: Counter[str] = Counter()
     for table, count in retention.run_retention_or_raise_if_running(dry_run=True).counts.items():
         counts[str(names[table])] += count
-    return counts
+    return dict(counts)
 
 
 registry.recurring_jobs.register(RecurringJobs("compliance", _recurring_jobs))
