@@ -16,8 +16,10 @@ SOURCES_IN_WORDS = {
     "phone": _("phone"),
     "contact_changed": _("contact changed"),
     "double_opt_in": _("double opt in"),
+    "import": _("import"),
     "inbound_start": _("inbound start"),
     "inbound_stop": _("inbound stop"),
+    "opt-out": _("opt-out"),  # of which no more is known
     "reply_review": _("reply review"),
     "signup_page": _("signup page"),
     "unsubscribe_page": _("unsubscribe page"),

@@ -10,6 +10,11 @@ from django.urls import reverse
 
 from astronote.accounts.password_links import make_password_link_and_audit
 from astronote.queues.recurring import recurring_jobs
+from campaigns.signup import signing_up
+from contacts.consent import OBJECTION, RECORDED_BY_OPERATOR
+from contacts.consent_records import ConsentChannel
+from contacts.consent_sources import describe_consent_source
+from messaging import opt_in_requests, page_opt_outs, replies, reply_reviews
 from messaging.models import InvoiceRecord
 from tests.support.admin_pages import every_page, fill_installation, pages_of_rows
 from tests.support.marked_language import (
@@ -53,6 +58,23 @@ def test_texts_without_marks_are_found(page, found):
 )
 def test_texts_of_a_template_without_gettext_are_found(template, found):
     assert untranslated_texts_of_template(template) == found
+
+
+def test_every_source_of_consent_has_words_that_are_translated():
+    sources = {
+        *ConsentChannel.values,
+        RECORDED_BY_OPERATOR,
+        OBJECTION,
+        opt_in_requests.SOURCE,
+        page_opt_outs.SOURCE,
+        replies.START_SOURCE,
+        replies.STOP_SOURCE,
+        reply_reviews.SOURCE,
+        signing_up.SOURCE,
+    }
+    with marked_language():
+        words = {source: describe_consent_source(source) for source in sources}
+    assert words == {source: f"⟦{source.replace('_', ' ')}⟧" for source in sources}
 
 
 @pytest.mark.slow
