@@ -31,11 +31,11 @@ from contacts.models import Contact, MessageType
 MAX_COUNTED = 20_000
 SAMPLE_SIZE = 10_000
 
-SUPPRESSED = _("have a suppressed number, or a reply of theirs waits for a decision")
+SUPPRESSED = _("they have a suppressed number, or a reply of theirs waits for a decision")
 
 
 class LeftOut(NamedTuple):
-    """How many contacts of the store are left out, and why, as the end of a sentence."""
+    """How many contacts of the store are left out, and why: `they have no birthday`."""
 
     contacts: int
     reason: str
@@ -133,13 +133,13 @@ def left_out_counts_without_suppressed(
 
 
 LEFT_OUT_REASONS = {
-    "opted_out": _("have opted out"),
-    "never_agreed": _("have not agreed to this type of message"),
-    "restricted": _("are restricted"),
-    "minors": format_lazy(_("are younger than {age}"), age=ADULT_AGE),
-    "excluded": _("are on an excluded list or in an excluded segment"),
-    "birthday": _("have no birthday"),
-    "gender": _("have no gender"),
+    "opted_out": _("they have opted out"),
+    "never_agreed": _("they have not agreed to this type of message"),
+    "restricted": _("they are restricted"),
+    "minors": format_lazy(_("they are younger than {age}"), age=ADULT_AGE),
+    "excluded": _("they are on an excluded list or in an excluded segment"),
+    "birthday": _("they have no birthday"),
+    "gender": _("they have no gender"),
 }
 
 

@@ -43,7 +43,7 @@ from astronote.operations.registry import (
     StorePanel,
     UploadPath,
 )
-from astronote.operations.watchdog import run_watchdog
+from astronote.operations.watchdog import preview_watchdog
 from campaigns import exports, panels, repairs
 from campaigns.actions import TEST_KEY_PREFIX
 from campaigns.automations import birthday
@@ -59,6 +59,11 @@ from messaging.statuses import COUNTED_STATUSES
 EVERY_QUARTER_OF_AN_HOUR = "*/15 * * * *"
 
 ROWS_FOUND = 5
+BIRTHDAY_COUNTS = {
+    "stores": _("stores"),
+    "messages": _("messages"),
+    "stores_without_credit": _("stores without credit"),
+}
 MARKED_AS_USED = _("accountability: who marked an offer as used")
 
 
@@ -70,8 +75,8 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         interval=settings.WATCHDOG_INTERVAL / 1000,
         run_now=RunNow(
             "campaigns.change_campaign",
-            gettext("look for what is stuck and repair it"),
-            lambda: run_watchdog(dry_run=True),
+            _("It would look for what is stuck and repair it."),
+            preview_watchdog,
         ),
     )
     yield RecurringJob(
@@ -88,8 +93,8 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         on_start=settings.RUN_BIRTHDAY_ON_START,
         run_now=RunNow(
             "campaigns.change_campaign",
-            gettext("send the birthday messages that are due, which stores pay for"),
-            lambda: birthday.enqueue_birthday_messages_unless_running_elsewhere(dry_run=True),
+            _("It would send the birthday messages that are due, which stores pay for."),
+            _preview_birthday_messages,
         ),
     )
     yield RecurringJob(
@@ -153,6 +158,13 @@ registry.first_steps.register(
         80,
     ),
 )
+
+
+def _preview_birthday_messages() -> dict[str, int]:
+    counts = birthday.enqueue_birthday_messages_unless_running_elsewhere(dry_run=True)
+    return {str(BIRTHDAY_COUNTS[name]): count for name, count in counts.items()}
+
+
 registry.recurring_jobs.register(RecurringJobs("campaigns", _recurring_jobs))
 registry.home_panels.register(
     HomePanel(
@@ -187,12 +199,32 @@ registry.metric_sources.register(
     MetricSource("campaign messages", _campaign_message_metrics_by_status)
 )
 registry.repairs.register(
-    Repair("held_batches_released", repairs.release_or_count_held_batches_of_sending_campaigns),
-    Repair("campaigns_started", repairs.count_due_campaigns_or_enqueue_their_start),
-    Repair("cancellings_finished", repairs.cancel_unsent_batches_of_cancelled_and_count_campaigns),
-    Repair("exports_enqueued", exports.enqueue_pending_exports_if_queue_empty),
-    Repair("campaigns_repaired", repairs.repair_or_count_stuck_sending_campaigns),
-    Repair("signups_enqueued", signing_up.count_waiting_signups_and_enqueue_job),
+    Repair(
+        "held_batches_released",
+        repairs.release_or_count_held_batches_of_sending_campaigns,
+        _("held batches released"),
+    ),
+    Repair(
+        "campaigns_started",
+        repairs.count_due_campaigns_or_enqueue_their_start,
+        _("campaigns started"),
+    ),
+    Repair(
+        "cancellings_finished",
+        repairs.cancel_unsent_batches_of_cancelled_and_count_campaigns,
+        _("cancellings finished"),
+    ),
+    Repair(
+        "exports_enqueued", exports.enqueue_pending_exports_if_queue_empty, _("exports enqueued")
+    ),
+    Repair(
+        "campaigns_repaired",
+        repairs.repair_or_count_stuck_sending_campaigns,
+        _("campaigns repaired"),
+    ),
+    Repair(
+        "signups_enqueued", signing_up.count_waiting_signups_and_enqueue_job, _("signups enqueued")
+    ),
 )
 registry.operator_models.register(
     OperatorModels(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
+from django.apps import apps
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
@@ -35,15 +37,27 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
         on_start=settings.RUN_PII_RETENTION_ON_START,
         run_now=RunNow(
             "compliance.delete_retentionrun",
-            _("remove personal data that is past its period, for good"),
-            lambda: retention.run_retention_or_raise_if_running(dry_run=True).counts,
+            _("It would remove personal data that is past its period, for good."),
+            _preview_retention,
         ),
     )
 
 
+def _preview_retention() -> dict[str, int]:
+    names = {model._meta.db_table: model._meta.verbose_name_plural for model in apps.get_models()}
+    counts: Counter[str] = Counter()
+    for table, count in retention.run_retention_or_raise_if_running(dry_run=True).counts.items():
+        counts[str(names[table])] += count
+    return dict(counts)
+
+
 registry.recurring_jobs.register(RecurringJobs("compliance", _recurring_jobs))
 registry.repairs.register(
-    Repair("work_of_left_stores_ended", off_boarding.end_open_work_of_left_stores)
+    Repair(
+        "work_of_left_stores_ended",
+        off_boarding.end_open_work_of_left_stores,
+        _("work of left stores ended"),
+    )
 )
 registry.store_panels.register(
     StorePanel(

@@ -133,7 +133,11 @@ def retention_period_texts_by_setting() -> dict[str, str]:
             if settings.PII_INACTIVE_DAYS
             else gettext("off: contacts are kept until they opt out or are erased")
         ),
-        "PII_RETENTION_ACTION": settings.PII_RETENTION_ACTION,
+        "PII_RETENTION_ACTION": (
+            gettext("anonymise")
+            if settings.PII_RETENTION_ACTION == "anonymise"
+            else gettext("delete")
+        ),
         "IMPORT_FILE_RETENTION_HOURS": gettext("%(hours)s h")
         % {"hours": settings.IMPORT_FILE_RETENTION_HOURS},
         "EXPORT_FILE_RETENTION_HOURS": gettext("%(hours)s h")
@@ -192,8 +196,14 @@ def _shown_pattern(kind: PlaceKind, pattern: str) -> str:
 def describe_kept_after_erasure() -> list[str]:
     """What is left of a customer after an erasure, why, and for how long."""
     kept = [
-        f"{apps.get_model(one.model)._meta.db_table} ({', '.join(one.fields)}): {one.purpose};"
-        f" {one.legal_ground.label}; {one.period}"
+        gettext("%(table)s (%(columns)s): %(purpose)s; %(legal_ground)s; %(period)s")
+        % {
+            "table": apps.get_model(one.model)._meta.db_table,
+            "columns": ", ".join(one.fields),
+            "purpose": one.purpose,
+            "legal_ground": one.legal_ground.label,
+            "period": one.period,
+        }
         for one in registry.personal_data
         if one.on_erasure == OnErasure.KEEP and one.subjects == Subjects.CUSTOMERS
     ]

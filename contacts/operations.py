@@ -90,7 +90,9 @@ registry.first_steps.register(
 )
 registry.recurring_jobs.register(RecurringJobs("contacts", _recurring_jobs))
 registry.health_checks.register(HealthCheck("suppressions", problem_if_hash_key_is_missing))
-registry.repairs.register(Repair("imports_enqueued", enqueue_open_imports_if_queue_empty))
+registry.repairs.register(
+    Repair("imports_enqueued", enqueue_open_imports_if_queue_empty, _("imports enqueued"))
+)
 registry.operator_models.register(
     OperatorModels(
         "contacts",

@@ -17,6 +17,7 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.counts import format_count
 from astronote.common.fields import compose_to_nfc
+from contacts.consent_sources import describe_consent_source
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
 from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
@@ -79,7 +80,7 @@ def newest_messages_replies_and_consent_changes(contact: Contact) -> list[Entry]
             note = f"{status}: {reason}" if reason else status
             entries.append(Entry(message.created_at, "store", message.text, note))
     for event in _newest_first_up_to_limit(ConsentEvent.objects.filter(contact=contact)):
-        text = f"{event.get_type_display()} ({event.source.replace('_', ' ')})"
+        text = f"{event.get_type_display()} ({describe_consent_source(event.source)})"
         entries.append(Entry(event.created_at, "consent", text))
     entries.sort(key=lambda entry: entry.at)
     return entries[-ENTRIES_SHOWN:]

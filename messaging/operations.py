@@ -296,11 +296,21 @@ registry.metric_sources.register(
     MetricSource("sending stops", _sending_stop_and_waiting_metrics),
 )
 registry.repairs.register(
-    Repair("claims_taken_back", repairs.reset_stale_claims_to_pending_and_audit),
-    Repair("given_up_as_unknown", repairs.resend_or_give_up_unanswered_batches_and_audit),
-    Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs_and_audit),
-    Repair("reservations_expired", repairs.release_overdue_credits_of_ended_batches_and_audit),
-    Repair("wallets_wrong", repairs.log_and_audit_inconsistent_wallets),
+    Repair(
+        "claims_taken_back", repairs.reset_stale_claims_to_pending_and_audit, _("claims taken back")
+    ),
+    Repair(
+        "given_up_as_unknown",
+        repairs.resend_or_give_up_unanswered_batches_and_audit,
+        _("given up as unknown"),
+    ),
+    Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs_and_audit, _("batches enqueued")),
+    Repair(
+        "reservations_expired",
+        repairs.release_overdue_credits_of_ended_batches_and_audit,
+        _("reservations expired"),
+    ),
+    Repair("wallets_wrong", repairs.log_and_audit_inconsistent_wallets, _("wallets wrong")),
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
 registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags_or_raise))

@@ -67,9 +67,9 @@ class AuditEntry(models.Model):
             return (
                 gettext("%(subject)s (deleted)") % {"subject": self.subject} if self.subject else ""
             )
-        kind, name = self.subject.rpartition(" ")[0], str(self.subject_row)
+        kind, name = self.subject_row._meta.verbose_name, str(self.subject_row)
         # Such as `batch 7`, which is all the name that a batch has.
-        return self.subject if name == self.subject else f"{kind} {name}"
+        return name if name == f"{kind} {self.subject_row.pk}" else f"{kind} {name}"
 
 
 def subject_kind_of_model(model: type[models.Model]) -> str:

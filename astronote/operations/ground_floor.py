@@ -176,7 +176,11 @@ def register_own_operations() -> None:
         MetricSource("queues", queue_state.queue_metrics),
     )
     registry.repairs.register(
-        Repair("jobs_of_dead_workers", _count_and_requeue_jobs_of_dead_workers)
+        Repair(
+            "jobs_of_dead_workers",
+            _count_and_requeue_jobs_of_dead_workers,
+            _("jobs of dead workers"),
+        )
     )
     registry.operator_models.register(OperatorModels("astronote", ("user",)))
     declarations.register_personal_data_declarations()

@@ -77,11 +77,10 @@ def confirm_or_enqueue_recurring_job_view(request: HttpRequest, name: str) -> Ht
         audit.write_entry("run now", by=request.user, job=name)
         messages.success(request, gettext("%(job)s: enqueued") % {"job": name.replace("_", " ")})
         return redirect("admin:index")
-    counts = {key.replace("_", " "): count for key, count in job.run_now.preview().items()}
     context = {
         **admin.site.each_context(request),
         "title": gettext("Run %(job)s now?") % {"job": name.replace("_", " ")},
         "effect": job.run_now.effect,
-        "counts": counts,
+        "counts": job.run_now.preview(),
     }
     return TemplateResponse(request, "astronote/run_now.html", context)

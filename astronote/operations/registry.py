@@ -147,18 +147,20 @@ class MetricSource:
 class Repair:
     """A duty of the watchdog: `run(dry_run)` returns how many stuck things it found.
 
-    A dry run changes nothing.
+    A dry run changes nothing. `label` says what is counted, as people read it.
     """
 
     name: str
     run: Callable[[bool], int]
+    label: StrPromise
 
 
 @dataclass(frozen=True)
 class RunNow:
     """How an operator runs a recurring job at once.
 
-    `effect` completes "It would …"; `preview` returns counts by name of what the job would do.
+    `effect` is a sentence, "It would …"; `preview` returns how many things the job would do, by
+    what is counted, as people read it.
     """
 
     permission: str

@@ -28,3 +28,9 @@ def run_watchdog(*, dry_run: bool = False) -> dict[str, int]:
     if any(counts.values()):
         log.warning("watchdog%s: %s", " (dry run)" if dry_run else "", counts)
     return counts
+
+
+def preview_watchdog() -> dict[str, int]:
+    """How many stuck things each repair would find now, by its label; nothing is changed."""
+    counts = run_watchdog(dry_run=True)
+    return {str(one.label): counts[one.name] for one in registry.repairs if one.name in counts}

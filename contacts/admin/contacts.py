@@ -20,6 +20,7 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from contacts import models
+from contacts.consent_sources import describe_consent_source
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
 from contacts.custom_fields import MAX_TEXT, fields_of_store, read_value
 from contacts.importing.cells import UnusableCell
@@ -308,9 +309,13 @@ class ListMembershipAdmin(ReadOnlyAdmin):
 
 @admin.register(models.ConsentEvent)
 class ConsentEventAdmin(ReadOnlyAdmin):
-    list_display = ["contact", "type", "source", "created_at"]
+    list_display = ["contact", "type", "source_in_words", "created_at"]
     list_filter = ["type"]
     list_select_related = ["contact"]
+
+    @admin.display(description=_("source"), ordering="source")
+    def source_in_words(self, event: models.ConsentEvent) -> str:
+        return describe_consent_source(event.source)
 
 
 @admin.register(models.OptInRequest)

@@ -20,6 +20,7 @@ from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
 from astronote.common.counts import format_count
 from contacts import suppressions
+from contacts.consent_sources import describe_consent_source
 from contacts.importing import files
 from contacts.importing.import_refused import ImportRefused
 from contacts.models import Suppression
@@ -40,9 +41,13 @@ class SuppressionListForm(forms.Form):
 
 @admin.register(Suppression)
 class SuppressionAdmin(ReadOnlyAdmin):
-    list_display = ["id", "owner", "reason", "created_at"]
+    list_display = ["id", "owner", "reason_in_words", "created_at"]
     list_select_related = ["owner"]
     list_before_template = "contacts/suppression_tools.html"
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def reason_in_words(self, suppression: Suppression) -> str:
+        return describe_consent_source(suppression.reason)
 
     def get_urls(self) -> list:
         view = self.admin_site.admin_view

@@ -31,7 +31,7 @@ from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import Layout
 from contacts.importing.refusing_cells import title_names_opt_outs_or_former_people
 from contacts.importing.validating import ContactRow, Rejection, build_row_validator
-from contacts.models import Contact, ContactImport, ImportStatus
+from contacts.models import Contact, ContactImport, Gender, ImportStatus
 from contacts.phones import PhoneKind, phone_region_of_store_or_default
 
 SAMPLE_ROWS = 10_000
@@ -440,7 +440,7 @@ def _values_to_store_by_label(
         gettext("last name"): row.last_name,
         gettext("e-mail"): row.email,
         gettext("birthday"): row.birthday.isoformat() if row.birthday else "",
-        gettext("gender"): row.gender or "",
+        gettext("gender"): str(Gender(row.gender).label) if row.gender else "",
         gettext("consent"): str(CONSENT_TEXTS[row.consent]),
     }
     values |= {PREFIX + key: str(value) for key, value in custom.read(cells)[0].items()}

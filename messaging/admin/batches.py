@@ -8,11 +8,27 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import ReadOnlyAdmin
 from messaging.admin.message_log import log_urls
-from messaging.models import Batch, DirectMessage
+from messaging.models import Batch, DirectMessage, message_classes
 from messaging.statuses import describe_reason
+
+
+class KindFilter(admin.SimpleListFilter):
+    """Batches of one kind of message."""
+
+    title = _("messages of")
+    parameter_name = "kind__exact"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return sorted((one.batch_kind, str(one.kind_name)) for one in message_classes())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Batch]) -> QuerySet[Batch]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
 
 
 @admin.register(Batch)
@@ -20,7 +36,7 @@ class BatchAdmin(ReadOnlyAdmin):
     list_display = [
         "id",
         "owner",
-        "kind",
+        "kind_in_words",
         "source_id",
         "size",
         "status",
@@ -29,9 +45,13 @@ class BatchAdmin(ReadOnlyAdmin):
         "attempts",
         "error",
     ]
-    list_filter = ["status", "kind"]
+    list_filter = ["status", KindFilter]
     list_select_related = ["owner"]
     search_fields = ["=source_id"]
+
+    @admin.display(description=_("messages of"), ordering="kind")
+    def kind_in_words(self, batch: Batch) -> str:
+        return str(batch.message_class.kind_name)
 
 
 @admin.register(DirectMessage)

@@ -9,6 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from astronote.accounts.password_links import make_password_link_and_audit
+from astronote.queues.recurring import recurring_jobs
+from campaigns.signup import signing_up
+from contacts.consent import OBJECTION, RECORDED_BY_OPERATOR
+from contacts.consent_records import ConsentChannel
+from contacts.consent_sources import describe_consent_source
+from messaging import opt_in_requests, page_opt_outs, replies, reply_reviews
 from messaging.models import InvoiceRecord
 from tests.support.admin_pages import every_page, fill_installation, pages_of_rows
 from tests.support.marked_language import (
@@ -54,6 +60,23 @@ def test_texts_of_a_template_without_gettext_are_found(template, found):
     assert untranslated_texts_of_template(template) == found
 
 
+def test_every_source_of_consent_has_words_that_are_translated():
+    sources = {
+        *ConsentChannel.values,
+        RECORDED_BY_OPERATOR,
+        OBJECTION,
+        opt_in_requests.SOURCE,
+        page_opt_outs.SOURCE,
+        replies.START_SOURCE,
+        replies.STOP_SOURCE,
+        reply_reviews.SOURCE,
+        signing_up.SOURCE,
+    }
+    with marked_language():
+        words = {source: describe_consent_source(source) for source in sources}
+    assert words == {source: f"⟦{source.replace('_', ' ')}⟧" for source in sources}
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_every_page_says_nothing_without_gettext(admin_client, admin_user, sandbox):
@@ -86,5 +109,6 @@ def test_every_page_says_nothing_without_gettext(admin_client, admin_user, sandb
 def _pages_in_the_language_of_operators(client, store):
     """All pages but the invoice to print, which is in the language of the buyer."""
     printed = reverse("invoice_print", args=[InvoiceRecord.objects.latest("pk").pk])
-    found = [*every_page(client), *pages_of_rows(store), "/admin/nothing/"]
-    return [page for page in found if page != printed]
+    questions = [f"/admin/run/{job.name}/" for job in recurring_jobs() if job.run_now]
+    found = [*every_page(client), *pages_of_rows(store), *questions, "/admin/nothing/"]
+    return [page for page in dict.fromkeys(found) if page != printed]

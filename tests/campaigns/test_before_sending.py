@@ -44,16 +44,18 @@ def test_each_contact_that_is_left_out_has_one_reason(campaign):
     found = left_out(campaign)
     assert list(found.values()) == [1, 1, 1, 1]
     assert preview_campaign(campaign).recipients == 5  # one of ten has no number
-    assert found["have opted out"] == found["have not agreed to this type of message"] == 1
+    assert (
+        found["they have opted out"] == found["they have not agreed to this type of message"] == 1
+    )
 
 
 def test_a_filter_leaves_out_whose_age_is_not_known(campaign):
     Contact.objects.update(gender="female")
     Contact.objects.filter(pk=Contact.objects.last().pk).update(birthday=date(1990, 1, 1))
     campaign.list, campaign.filter_gender = None, "female"
-    assert left_out(campaign)["have no birthday"] == 4
+    assert left_out(campaign)["they have no birthday"] == 4
     campaign.filter_age_group = AgeGroup.AGE_25_39
-    assert left_out(campaign)["have no birthday"] == 4
+    assert left_out(campaign)["they have no birthday"] == 4
 
 
 def test_the_question_says_what_is_left_and_who_is_left_out(campaign, admin_client):

@@ -159,11 +159,11 @@ def test_a_count_says_why_others_are_left_out(alice):
     )
     assert (count.matching, count.reachable, count.is_exact) == (6, 3, True)
     assert {one.reason: one.contacts for one in count.left_out} == {
-        "have not agreed to this type of message": 1,
-        "are restricted": 1,
-        "have no birthday": 2,
-        "have no gender": 1,
-        "have a suppressed number, or a reply of theirs waits for a decision": 1,
+        "they have not agreed to this type of message": 1,
+        "they are restricted": 1,
+        "they have no birthday": 2,
+        "they have no gender": 1,
+        "they have a suppressed number, or a reply of theirs waits for a decision": 1,
     }
 
 
@@ -190,7 +190,7 @@ def test_several_lists_and_segments_join_and_exclusions_leave_out(alice):
     # Whose gender is not known is not in the excluded segment.
     assert set(campaign_audience_with_consent_and_age(everybody)) == {*ones} - {ones[4]}
     left_out = {one.reason: one.contacts for one in preview_campaign(everybody).left_out}
-    assert left_out == {"are on an excluded list or in an excluded segment": 1}
+    assert left_out == {"they are on an excluded list or in an excluded segment": 1}
     enqueue.enqueue_campaign(campaign.pk)
     messages = CampaignMessage.objects.values_list("contact", flat=True)
     assert sorted(messages) == sorted(one.pk for one in (ones[1], ones[2], ones[4]))

@@ -12,24 +12,29 @@ from contextlib import contextmanager
 from datetime import datetime
 from html.parser import HTMLParser
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.apps import apps
 from django.db import models
 from django.template.base import Lexer, TokenType
 from django.utils import translation
+from django.utils.text import capfirst
 from django.utils.translation import trans_real
+
+from astronote.accounts.models import Operator
 
 CODE = "xx"
 BEGIN, END = "⟦", "⟧"
 # Their rows are made by Django for our models, and not by a test.
 NOT_DATA = {"auth.Permission", "contenttypes.ContentType"}
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
-# What is in these is code, data or a customer's text; so is what says `translate="no"`.
-SKIPPED_ELEMENTS = {"script", "style", "code", "textarea"}
+# What is in these is code, data (JSON as `pre`) or a customer's text; so is what says
+# `translate="no"`.
+SKIPPED_ELEMENTS = {"script", "style", "code", "pre", "textarea"}
 SKIPPED_CLASSES = {"material-symbols-outlined", "sms-text"}
 # Words of packages that do not translate them.
-OF_PACKAGES = {"Ctrl + K", "esc", "Axes", "Access Log for"}
+OF_PACKAGES = {"Ctrl + K", "esc", "Axes", "Access Log for", "ID"}
 # Addresses, countries of numbers (`GR, +30` and `+44 (GB, GG …)`), and names of variables.
 CODES = r"https?://\S+|[A-Z]{2}, \+\d+|\+\d+ \((?:[A-Z]{2}|[ ,…])+\)|\b[A-Z]+(?:_[A-Z]+)+\b"
 SHOWN_ATTRIBUTES = {"title", "aria-label", "placeholder", "alt", "label"}
@@ -140,6 +145,9 @@ def data_of_installation() -> re.Pattern[str]:
     for model in apps.get_models():
         if model._meta.managed and model._meta.label not in NOT_DATA:
             words |= set(_texts_in(model))
+    words |= {capfirst(word) for word in words}  # in titles
+    # The avatar of whoever is logged in.
+    words |= {email[0].upper() for email in Operator.objects.values_list("email", flat=True)}
     longest_first = sorted((re.escape(one) for one in words), key=len, reverse=True)
     return re.compile(rf"{CODES}|(?<!\w)(?:{'|'.join(longest_first)})(?!\w)")
 
@@ -159,6 +167,8 @@ def _texts_of(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         if LETTERS.search(value):
             yield " ".join(value.split())
+    elif isinstance(value, UUID):
+        yield str(value)
     elif isinstance(value, dict):
         yield from _texts_of([*value.keys(), *value.values()])
         yield from _texts_of([str(key).replace("_", " ") for key in value])

@@ -61,4 +61,4 @@ class Command(BaseCommand):
             f"{name}: {counted.matching:,} match, {about}{counted.reachable:,} get marketing"
         )
         for one in counted.left_out:
-            self.stdout.write(f"{one.contacts:,} left out: they {one.reason}")
+            self.stdout.write(f"{one.contacts:,} left out: {one.reason}")
