@@ -37,6 +37,7 @@ from astronote.operations.registry import (
     FirstStep,
     HealthCheck,
     HomePanel,
+    NewStoreField,
     MetricSource,
     OperatorModels,
     RecurringJob,
@@ -55,6 +56,7 @@ from messaging import (
     repairs,
     replies,
     sending_stop,
+    views,
     webhooks,
 )
 from messaging.billing import low_balance, pages
@@ -299,6 +301,11 @@ registry.repairs.register(
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
 registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags_or_raise))
+registry.new_store_fields.register(
+    NewStoreField(
+        "first_credits", panels.TOP_UP_PERMISSION, views.first_credits_field, views.top_up_new_store
+    )
+)
 registry.operator_models.register(
     OperatorModels("messaging", ("messagetemplate", "replyreview", "reply", "savedanswer"))
 )

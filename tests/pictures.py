@@ -23,7 +23,7 @@ QUEUES = [
     "sms", "scheduler", "contact_import", "birthday", "status_refresh", "delivery_status_poller",
     "watchdog", "pii_retention", "exports",
 ]  # fmt: skip
-COMMANDS = [*(f"rqworker {queue}" for queue in QUEUES), "rqscheduler"]
+COMMANDS = [f"rqworker {' '.join(QUEUES)}", "rqworker sms", "rqscheduler"]
 VARIABLES = {"LOG_LEVEL": "WARNING", "SMS_BATCH_SIZE": "50", "WEB_CONCURRENCY": "1"}
 SANDBOX = ["--latency-ms", "400", "--undelivered-share", "0.03"]
 DOCS = Path(__file__).parent.parent / "docs"
@@ -42,9 +42,8 @@ def main() -> int:
         tempfile.TemporaryDirectory() as folder,
         Installation(commands=COMMANDS, sandbox=SANDBOX, variables=VARIABLES) as place,
     ):
-        wait_until(lambda: answers(place.web_port))
-        for number, queue in enumerate(QUEUES):
-            place.wait_for_worker(f"{queue}-{number}")
+        wait_until(lambda: answers(place.web_port), 120)
+        place.wait_for_worker("sms-1")
         pages = _fill()
         browser = Browser(os.environ["PUBLIC_WEB_BASE_URL"], Path(folder))
         browser.login(EMAIL, PASSWORD)
@@ -171,9 +170,9 @@ def _spread_over_the_day(campaign: Any) -> None:
         """
         INSERT INTO messaging_tally (owner_id, kind, source_id, slot, event, detail, count)
         SELECT owner_id, 'automation', source_id, slot - day * interval '1 day', event, detail,
-            count * (1 + (day * 7) % 5) / 3
+            count * (1 + (day * 7) %% 5) / 3
         FROM messaging_tally, generate_series(1, 13) AS day
-        WHERE source_id = %s AND kind = 'campaign' AND count * (1 + (day * 7) % 5) / 3 > 0
+        WHERE source_id = %s AND kind = 'campaign' AND count * (1 + (day * 7) %% 5) / 3 > 0
         """,
         [campaign.pk],
     )
