@@ -687,6 +687,7 @@ class ContactImport(models.Model):
     created_at = models.DateTimeField("uploaded at", db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = "import"
         constraints = [
             choice_constraint("status", ImportStatus, "contactimport_status_known"),
             models.CheckConstraint(

@@ -95,14 +95,25 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 def _write_details(details: Any) -> str:
-    """Details such as `{"messages": 4}` as people read them: `messages: 4`."""
+    """Details such as `{"messages": 4}` as people read them: `messages: 4`.
+
+    An amount of money is in cents, beside its currency.
+    """
     if isinstance(details, Mapping):
+        if isinstance(details.get("amount"), int) and "currency" in details:
+            euros_or_dollars = f"{details['currency']} {details['amount'] / 100:,.2f}"
+            details = {
+                name: euros_or_dollars if name == "amount" else value
+                for name, value in details.items()
+                if name != "currency"
+            }
         return "; ".join(
             f"{str(name).replace('_', ' ')}: {_write_details(value)}"
             for name, value in details.items()
         )
     if isinstance(details, list):
-        return ", ".join(_write_details(value) for value in details)
+        # Mostly names of fields.
+        return ", ".join(_write_details(value).replace("_", " ") for value in details)
     if isinstance(details, bool) or details is None:
         return {True: "yes", False: "no", None: "none"}[details]
     return intcomma(details) if isinstance(details, int) else str(details)

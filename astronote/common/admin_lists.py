@@ -77,6 +77,8 @@ class KeysetChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """The rows of this page, and whether there are more on either side."""
         super().get_results(request)
+        # The theme writes a second count on top of the list where the two differ.
+        self.full_result_count = self.result_count
         if not self.is_ordered_by_paging_key:
             return
         ordered_by = self._ordering_of_model_admin[0]

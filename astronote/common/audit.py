@@ -55,8 +55,8 @@ class AuditEntry(models.Model):
         if self.subject_row is None:
             return f"{self.subject} (deleted)" if self.subject else ""
         kind, name = self.subject.rpartition(" ")[0], str(self.subject_row)
-        # Such as `batch 7`, which is all the name that a batch has.
-        return self.subject if name == self.subject else f"{kind} {name}"
+        # Some names say what they are, such as `batch 7` and `dispute 1` of a refund or dispute.
+        return name if name.split(" ")[0].lower() in kind.split() else f"{kind} {name}"
 
 
 def subject_kind_of_model(model: type[models.Model]) -> str:
