@@ -47,6 +47,7 @@ from astronote.operations.registry import (
     StoreCheck,
     StorePanel,
 )
+from contacts.contact_page import ContactPanel, contact_panels
 from contacts.opt_in_wording import validate_opt_in_wording_tags_or_raise
 from messaging import (
     call_metrics,
@@ -285,6 +286,14 @@ registry.store_panels.register(
     StorePanel(
         "ledger", "messaging/panels/store_ledger.html", panels.store_ledger_by_day_context, 40
     ),
+)
+contact_panels.register(
+    ContactPanel(
+        "replies",
+        "messaging/panels/contact_replies.html",
+        panels.contact_replies_context,
+        15,
+    )
 )
 registry.metric_sources.register(
     MetricSource("batches", _batch_metrics),

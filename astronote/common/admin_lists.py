@@ -31,6 +31,7 @@ STORE_PARAMETER = "owner__id__exact"
 STORE_NAME_PARAMETER = "store"
 SESSION_STORE = "store_of_lists"
 STORES_SUGGESTED = 300
+STORE_OF_CHOICES = "store_of_choices"  # as in admin.js
 # The key of the row that a page of a list begins after, going down or up.
 OLDER, NEWER = "before", "after"
 
@@ -173,6 +174,13 @@ class LargeTableAdmin(ModelAdmin):
             return False
         return field.related_model is get_user_model()
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows; to choose from in a form, those of the store that the form names."""
+        queryset: QuerySet[Any] = super().get_queryset(request)
+        store = request.GET.get(STORE_OF_CHOICES, "")
+        is_choice = self.has_store_as_owner and request.path == reverse("admin:autocomplete")
+        return queryset.filter(owner=store) if is_choice and store.isdecimal() else queryset
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that is paged by key."""
         return KeysetChangeList
@@ -191,7 +199,10 @@ class LargeTableAdmin(ModelAdmin):
         try:
             field = get_fields_from_path(self.model, name)[-1]
         except (FieldDoesNotExist, NotRelationField):
-            return name
+            if not isinstance(getattr(self.model, name, None), property):
+                return name
+            label = self.column_labels.get(name) or name.replace("_", " ")
+            return self._make_column_of_property(name, label)
         label = self.column_labels.get(name) or str(getattr(field, "verbose_name", name))
         if isinstance(field, models.DateTimeField):
             return self._make_sortable_column(name, label, self._format_time_in_zone_of_store)
@@ -201,6 +212,16 @@ class LargeTableAdmin(ModelAdmin):
         if is_figure:
             return self._make_sortable_column(name, label, lambda _, value: intcomma(value))
         return name
+
+    def _make_column_of_property(self, name: str, label: str) -> Callable[[Any], Any]:
+        @admin.display(description=label)
+        def column(row: Any) -> Any:
+            value = getattr(row, name)
+            is_figure = isinstance(value, int) and not isinstance(value, bool)
+            return intcomma(value) if is_figure else value
+
+        column.__name__ = name
+        return column
 
     def _format_time_in_zone_of_store(self, row: Any, value: Any) -> str:
         return format_store_time_or_dash(value, row.owner if self.has_store_as_owner else None)
