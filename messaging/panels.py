@@ -25,7 +25,7 @@ from astronote.common.charts import bar_chart_or_none_if_all_zero
 from astronote.common.sql import rows
 from contacts.models import Contact
 from messaging import credits
-from messaging.conversations import reply_text_or_empty_if_erased, replies_received_by_sms
+from messaging.conversations import replies_received_by_sms, reply_text_or_empty_if_erased
 from messaging.limits import store_cap_sentences
 from messaging.models import message_class
 from messaging.replies import describe_replies_set_aside_or_empty
@@ -126,9 +126,7 @@ def contact_replies_context(request: HttpRequest, contact: Contact) -> dict[str,
     """What a contact wrote last, and where it is answered; nothing for who may not read it."""
     if not request.user.has_perm("messaging.view_reply"):
         return {}
-    newest = list(
-        replies_received_by_sms().filter(contact=contact).order_by("-pk")[:REPLIES_SHOWN]
-    )
+    newest = list(replies_received_by_sms().filter(contact=contact).order_by("-pk")[:REPLIES_SHOWN])
     if not newest:
         return {}
     return {

@@ -23,7 +23,6 @@ from messaging import credits
 from messaging.models import Wallet
 from messaging.panels import TOP_UP_PERMISSION
 
-
 BY_HAND = "top-up in the admin"
 
 

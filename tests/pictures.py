@@ -1,4 +1,4 @@
-"""The pictures of the README, and of the pages that an operator sees most, from a real installation.
+"""The pictures of the README and of the pages that operators see most, from a real installation.
 
 python -m tests.pictures                 # docs/*.png anew
 python -m tests.pictures --all FOLDER    # each page on a desk and on a phone, in light and in dark

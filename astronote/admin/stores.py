@@ -70,9 +70,7 @@ class NewStoreForm(ModelForm):  # type: ignore[type-arg]  # no generic at run ti
 
 
 def _new_store_fields_of_operator(request: HttpRequest) -> list[NewStoreField]:
-    return [
-        field for field in registry.new_store_fields if request.user.has_perm(field.permission)
-    ]
+    return [field for field in registry.new_store_fields if request.user.has_perm(field.permission)]
 
 
 @admin.register(User)

@@ -41,7 +41,12 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name_plural = "audit entries"
-        indexes = [models.Index(fields=["subject"], name="auditentry_subject")]
+        indexes = [
+            models.Index(fields=["subject"], name="auditentry_subject"),
+            models.Index(fields=["action", "id"], name="auditentry_action"),
+            models.Index(fields=["owner", "id"], name="auditentry_owner"),
+            models.Index(fields=["actor", "id"], name="auditentry_actor"),
+        ]
 
     # The row that it was done to, once `find_subject_rows` has looked for it.
     subject_row: models.Model | None = None

@@ -170,9 +170,7 @@ def test_charts_have_axes_and_a_table_beside_them(log_in, sandbox):
     assert browser.all(".chart-figure table tbody tr")
 
 
-def test_the_ledger_has_a_line_for_a_campaign_and_a_top_up_its_reference(
-    log_in, sandbox, settings
-):
+def test_the_ledger_has_a_line_for_a_campaign_and_a_top_up_its_reference(log_in, sandbox, settings):
     settings.SMS_BATCH_SIZE = 2
     store = make_store(company="Anna's")
     credits.top_up(store.pk, 50, reason="top-up: invoice 42", key="once")
