@@ -44,7 +44,7 @@ def main() -> int:
     ):
         wait_until(lambda: answers(place.web_port), 120)
         place.wait_for_worker("sms-1")
-        pages = _fill()
+        pages = _fill(place)
         browser = Browser(os.environ["PUBLIC_WEB_BASE_URL"], Path(folder))
         browser.login(EMAIL, PASSWORD)
         _take_for_readme(browser, pages, options.all or DOCS)
@@ -54,7 +54,7 @@ def main() -> int:
     return 0
 
 
-def _fill() -> dict[str, str]:
+def _fill(place: Installation) -> dict[str, str]:
     """A store at work: a campaign that has ended, one being sent, one to come; returns pages."""
     from django.urls import reverse
     from django.utils import timezone
@@ -123,8 +123,15 @@ def _fill() -> dict[str, str]:
         ],
     )
     planning.plan_import_and_store_plan_or_refuse(uploaded)
+    place.behave(latency_ms=4000)
     running = make_campaign(store, regulars, name="Midseason", message_text=TEXT)
-    enqueue.enqueue_campaign(running.pk)
+    running = enqueue.enqueue_campaign(running.pk)
+
+    def is_under_way() -> bool:
+        running.refresh_from_db()
+        return running.processed > 0
+
+    wait_until(is_under_way, 120)
     reply = WebhookEvent.objects.filter(event_type="inbound").earliest("pk")
     campaign = "admin:campaigns_campaign"
     return {
@@ -160,9 +167,10 @@ def _spread_over_the_day(campaign: Any) -> None:
         SELECT owner_id, kind, source_id,
             date_bin('5 minutes', now(), '2000-01-01+00') - interval '2 hours'
                 + n * interval '5 minutes',
-            event, detail, sum(count * (6 - abs(n - 5)) / 26)
-        FROM moved, generate_series(1, 9) AS n
-        GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum(count * (6 - abs(n - 5)) / 26) > 0
+            event, detail, sum(count * shares[n + 1] / 34 - count * shares[n] / 34)
+        FROM moved, generate_series(1, 9) AS n,
+            (VALUES (ARRAY[0, 2, 5, 9, 14, 20, 25, 29, 32, 34])) AS of_the_hour (shares)
+        GROUP BY 1, 2, 3, 4, 5, 6
         """,
         [campaign.pk],
     )
@@ -180,15 +188,19 @@ def _spread_over_the_day(campaign: Any) -> None:
 
 def _take_for_readme(browser: Browser, pages: dict[str, str], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    browser.open(pages["home"])
-    browser.screenshot(folder / "home.png")
-    browser.screenshot(folder / "home-phone.png", PHONE)
-    browser.open(pages["campaign-form"])
-    browser.screenshot(folder / "campaign-form.png", (1280, 760))
-    browser.in_dark()
-    browser.open(pages["campaign"])
-    browser.wait_until(browser.drawn_bars)
-    browser.screenshot(folder / "campaign-dark.png", (1280, 1500))
+    for name, page, size in (
+        ("home", "home", DESKTOP),
+        ("home-phone", "home", PHONE),
+        ("campaign-form", "campaign-form", (1280, 960)),
+        ("campaign-dark", "campaign", (1280, 1500)),
+    ):
+        browser.in_size(size)
+        browser.open(pages[page])
+        if name.endswith("dark"):
+            browser.switch_to_dark()
+        if page in ("home", "campaign"):
+            browser.wait_until(browser.drawn_bars)
+        browser.driver.save_screenshot(str(folder / f"{name}.png"))
 
 
 def _take_all(browser: Browser, pages: dict[str, str], folder: Path) -> None:

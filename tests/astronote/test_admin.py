@@ -34,7 +34,7 @@ def test_every_list_opens(admin_client, django_assert_max_num_queries):
         if model._meta.app_label == "django_rq":
             continue
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(10, info=url):
             assert admin_client.get(url).status_code == 200, url
 
 

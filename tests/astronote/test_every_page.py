@@ -7,10 +7,13 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib import admin
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from astronote.models import User
 from tests.support.admin_pages import fill_installation, links_on
+from tests.support.copied_rows import copy_rows_of_every_list
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
@@ -45,6 +48,26 @@ def test_no_link_leads_to_a_refusal(client, filled, role):
             waiting.extend(sorted(new))
     assert not broken
     assert len(seen) > 50
+
+
+@pytest.mark.slow
+def test_no_list_asks_more_often_for_more_rows(admin_client, filled):
+    def queries_by_list():
+        found = {}
+        for model in admin.site._registry:
+            if not model._meta.managed:
+                continue
+            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+            with CaptureQueriesContext(connection) as queries:
+                assert admin_client.get(reverse(name)).status_code == 200
+            found[name] = len(queries)
+        return found
+
+    queries_by_list()  # what is asked once and kept
+    few = queries_by_list()
+    copy_rows_of_every_list(30)
+    many = queries_by_list()
+    assert {name: n for name, n in many.items() if n > few[name] + 1} == {}
 
 
 @pytest.mark.slow

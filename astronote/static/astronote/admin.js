@@ -120,7 +120,7 @@ addEventListener("DOMContentLoaded", () => {
 
 // What is chosen by typing is of the store that the form has, as far as rows belong to stores.
 addEventListener("DOMContentLoaded", () => {
-  django.jQuery?.ajaxPrefilter((options) => {
+  window.django?.jQuery?.ajaxPrefilter((options) => {
     const store = document.querySelector("form [name=owner]")?.value;
     if (store && options.url.includes("/autocomplete/"))
       options.url += (options.url.includes("?") ? "&" : "?") + `store_of_choices=${store}`;
