@@ -31,6 +31,7 @@ EMAIL, PASSWORD = "operator@example.com", "an-invented-password-7"
 FIRST_NAMES = ["Maria", "Eleni", "Nikos", "Anna", "Petros", "Sofia", "Γιώργος", "Chloé", "Jürgen"]
 LAST_NAMES = ["Kalogirou", "Vasilaki", "Papaioannou", "Φουρνάρης", "Schäfer", "Martin", "Rossi"]
 REPLIES = ["When do you open on Saturday?", "thanks!!", "you again...", "Is size 39 left?"]
+HAS_CHART = "return 'Chart' in window"
 TEXT = "Hello {{first_name}}, everything is half price this weekend."
 
 
@@ -198,8 +199,9 @@ def _take_for_readme(browser: Browser, pages: dict[str, str], folder: Path) -> N
         browser.open(pages[page])
         if name.endswith("dark"):
             browser.switch_to_dark()
-        if page in ("home", "campaign"):
-            browser.wait_until(browser.drawn_bars)
+        if page in ("home", "campaign"):  # they have charts
+            wait_until(lambda: browser.driver.execute_script(HAS_CHART), 120)
+            wait_until(browser.drawn_bars, 120)
         browser.driver.save_screenshot(str(folder / f"{name}.png"))
 
 
