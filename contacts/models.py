@@ -370,6 +370,12 @@ class ConsentEvent(models.Model):
 
     class Meta:
         constraints = [choice_constraint("type", ConsentEventType, "consentevent_type_known")]
+        indexes = [
+            # Not of what an import writes for each contact: the list finds the newest by their key.
+            models.Index(
+                fields=["type", "id"], name="consentevent_type", condition=~Q(type="subscribed")
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.type} of contact {self.contact_id}"

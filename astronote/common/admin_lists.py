@@ -32,6 +32,8 @@ STORE_NAME_PARAMETER = "store"
 SESSION_STORE = "store_of_lists"
 STORES_SUGGESTED = 300
 STORE_OF_CHOICES = "store_of_choices"  # as in admin.js
+# Of a list that grows with customers and messages: any other order would sort the whole table.
+KEY_ONLY = ("id",)
 # The key of the row that a page of a list begins after, going down or up.
 OLDER, NEWER = "before", "after"
 
@@ -59,6 +61,10 @@ class KeysetChangeList(ChangeList):
         """The parameters that filter; the place in the list is none."""
         found: dict[str, Any] = super().get_filters_params(params)
         return {name: value for name, value in found.items() if name not in (OLDER, NEWER)}
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """The order of a column; None of one that may not be sorted, whatever the address says."""
+        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
 
     @cached_property
     def is_ordered_by_paging_key(self) -> bool:
@@ -413,6 +419,8 @@ def _changed_fields_of_log_message(message: Any) -> list[str]:
 
 class ReadOnlyAdmin(LargeTableAdmin):
     """A list of rows that only the system writes."""
+
+    sortable_by = KEY_ONLY
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Nobody adds rows."""

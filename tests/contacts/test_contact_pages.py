@@ -106,3 +106,11 @@ def test_a_contacts_page_shows_what_it_wrote_to_who_may_read_replies(root, clien
     reply = Reply.objects.get()
     assert "Is 39 left?" in page
     assert reverse("admin:messaging_reply_change", args=[reply.pk]) in page
+
+
+def test_a_list_that_grows_with_customers_is_ordered_by_its_key_alone(root):
+    make_list(make_store(), 3)
+    page = root.get("/admin/contacts/contact/")
+    assert "?o=1" in page.text and "?o=4" not in page.text
+    by_name = root.get("/admin/contacts/contact/?o=4").context["cl"].result_list
+    assert [row.pk for row in by_name] == sorted((row.pk for row in by_name), reverse=True)
