@@ -321,9 +321,9 @@ def test_the_queue_dashboard_writes_who_emptied_a_queue(admin_client):
 
 
 def test_the_trail_names_money_and_rows_once_and_in_words(admin_client, sandbox):
-    fill_money(make_store())
+    payment = fill_money(make_store())
     page = admin_client.get("/admin/astronote/auditentry/").text
-    assert "payment 2 of EUR 49.00" in page and "payment payment" not in page
+    assert f"payment {payment.pk} of EUR 49.00" in page and "payment payment" not in page
     assert "plan plan" not in page and "refund or dispute dispute" not in page
     assert "amount: EUR 49.00" in page and "4,900" not in page
     assert "billing address" in page and "billing_address" not in page

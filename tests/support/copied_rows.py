@@ -120,9 +120,12 @@ def _distinct_value(field: models.Field[Any, Any], value: str) -> str:
         "DateTimeField": f"{value} + n * interval '1 minute'",
         "DateField": f"{value} + n",
     }
-    is_number = isinstance(field, models.IntegerField)
-    another = f"{LARGE} + n" if is_number else by_kind.get(field.get_internal_type(), text)
-    if isinstance(field, models.EmailField):
+    another = by_kind.get(field.get_internal_type(), text)
+    if field.column == "phone":
+        another = f"'+3069' || lpad(({LARGE} + n)::text, 8, '0')"
+    elif isinstance(field, models.IntegerField):
+        another = f"{LARGE} + n"
+    elif isinstance(field, models.EmailField):
         another = by_kind["EmailField"]
     return f"CASE WHEN {value} IS NOT NULL THEN {another} END"
 
