@@ -52,7 +52,12 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("audit entry"), _("audit entries")
-        indexes = [models.Index(fields=["subject"], name="auditentry_subject")]
+        indexes = [
+            models.Index(fields=["subject"], name="auditentry_subject"),
+            models.Index(fields=["action", "id"], name="auditentry_action"),
+            models.Index(fields=["owner", "id"], name="auditentry_owner"),
+            models.Index(fields=["actor", "id"], name="auditentry_actor"),
+        ]
 
     # The row that it was done to, once `find_subject_rows` has looked for it.
     subject_row: models.Model | None = None
@@ -68,8 +73,8 @@ class AuditEntry(models.Model):
                 gettext("%(subject)s (deleted)") % {"subject": self.subject} if self.subject else ""
             )
         kind, name = self.subject.rpartition(" ")[0], str(self.subject_row)
-        # Such as `batch 7`, which is all the name that a batch has.
-        return self.subject if name == self.subject else f"{kind} {name}"
+        # Some names say what they are, such as `batch 7` and `dispute 1` of a refund or dispute.
+        return name if name.split(" ")[0].lower() in kind.split() else f"{kind} {name}"
 
 
 def subject_kind_of_model(model: type[models.Model]) -> str:
