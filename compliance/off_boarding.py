@@ -19,6 +19,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from astronote.accounts import sessions
@@ -136,7 +137,8 @@ def take_back_store_or_raise_cannot_return(store: User, *, by: User | AnonymousU
         raise CannotReturn(gettext("the store has not left"))
     if locked.erase_on <= database_now().date():
         raise CannotReturn(
-            gettext("its data is erased since %(erase_on)s") % {"erase_on": locked.erase_on}
+            gettext("its data is erased since %(erase_on)s")
+            % {"erase_on": date_format(locked.erase_on)}
         )
     locked.left_at, locked.erase_on, locked.is_active = None, None, True
     locked.save(update_fields=["left_at", "erase_on", "is_active"])

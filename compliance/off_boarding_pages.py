@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -83,7 +84,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
         messages.success(
             request,
             gettext("%(store)s has left; its data is erased from %(erase_on)s on")
-            % {"store": store, "erase_on": erase_on},
+            % {"store": store, "erase_on": date_format(erase_on)},
         )
         return redirect("admin:astronote_user_change", pk)
     context = {

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from django.apps import apps
 from django.conf import settings
+from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -240,7 +241,7 @@ def describe_stores_as_controllers() -> list[str]:
     stores = User.objects.filter(is_staff=False).order_by("pk")
     return [
         gettext("%(store)s (%(email)s), left on %(date)s")
-        % {"store": store, "email": store.email, "date": f"{store.left_at:%Y-%m-%d}"}
+        % {"store": store, "email": store.email, "date": date_format(store.left_at)}
         if store.left_at
         else f"{store} ({store.email})"
         for store in stores.iterator()

@@ -397,6 +397,12 @@ class ConsentEvent(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("consent event"), _("consent events")
         constraints = [choice_constraint("type", ConsentEventType, "consentevent_type_known")]
+        indexes = [
+            # Not of what an import writes for each contact: the list finds the newest by their key.
+            models.Index(
+                fields=["type", "id"], name="consentevent_type", condition=~Q(type="subscribed")
+            )
+        ]
 
     def __str__(self) -> str:
         return gettext("%(change)s of contact %(id)s") % {
@@ -758,7 +764,7 @@ class ContactImport(models.Model):
     created_at = models.DateTimeField(_("uploaded at"), db_default=Now(), editable=False)
 
     class Meta:
-        verbose_name, verbose_name_plural = _("contact import"), _("contact imports")
+        verbose_name, verbose_name_plural = _("import"), _("imports")
         constraints = [
             choice_constraint("status", ImportStatus, "contactimport_status_known"),
             models.CheckConstraint(
@@ -781,7 +787,7 @@ class ImportFileChunk(models.Model):
     """A part of an uploaded file. Workers on other machines share only the database."""
 
     contact_import = models.ForeignKey(
-        ContactImport, models.CASCADE, db_index=False, verbose_name=_("contact import")
+        ContactImport, models.CASCADE, db_index=False, verbose_name=_("import")
     )
     number = models.IntegerField(_("number"))
     data = models.BinaryField(_("data"))

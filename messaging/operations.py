@@ -39,6 +39,7 @@ from astronote.operations.registry import (
     HealthCheck,
     HomePanel,
     MetricSource,
+    NewStoreField,
     OperatorModels,
     RecurringJob,
     RecurringJobs,
@@ -47,6 +48,7 @@ from astronote.operations.registry import (
     StoreCheck,
     StorePanel,
 )
+from contacts.contact_page import ContactPanel, contact_panels
 from contacts.opt_in_wording import validate_opt_in_wording_tags_or_raise
 from messaging import (
     call_metrics,
@@ -56,6 +58,7 @@ from messaging import (
     repairs,
     replies,
     sending_stop,
+    views,
     webhooks,
 )
 from messaging.billing import low_balance, pages
@@ -289,6 +292,14 @@ registry.store_panels.register(
         "ledger", "messaging/panels/store_ledger.html", panels.store_ledger_by_day_context, 40
     ),
 )
+contact_panels.register(
+    ContactPanel(
+        "replies",
+        "messaging/panels/contact_replies.html",
+        panels.contact_replies_context,
+        15,
+    )
+)
 registry.metric_sources.register(
     MetricSource("batches", _batch_metrics),
     MetricSource("events", _event_metrics),
@@ -314,6 +325,11 @@ registry.repairs.register(
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
 registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags_or_raise))
+registry.new_store_fields.register(
+    NewStoreField(
+        "first_credits", panels.TOP_UP_PERMISSION, views.first_credits_field, views.top_up_new_store
+    )
+)
 registry.operator_models.register(
     OperatorModels("messaging", ("messagetemplate", "replyreview", "reply", "savedanswer"))
 )

@@ -26,7 +26,9 @@ from astronote.accounts.eligibility import (
 from astronote.accounts.models import User
 from astronote.common.charts import bar_chart_or_none_if_all_zero
 from astronote.common.sql import rows
+from contacts.models import Contact
 from messaging import credits
+from messaging.conversations import replies_received_by_sms, reply_text_or_empty_if_erased
 from messaging.limits import store_cap_sentences
 from messaging.models import message_class
 from messaging.replies import describe_replies_set_aside_or_empty
@@ -37,6 +39,7 @@ DAYS_SHOWN = 14
 ROWS_SHOWN = 10
 LEDGER_ENTRIES_READ = 2000
 LOW_CREDITS = 100
+REPLIES_SHOWN = 5
 TOP_UP_PERMISSION = "messaging.add_credittransaction"
 EVENTS_SHOWN = {
     TallyEvent.ACCEPTED: _("accepted"),
@@ -123,6 +126,26 @@ def store_wallet_context(request: HttpRequest, store: User) -> dict[str, Any]:
     return {
         "wallet": credits.get_or_create_wallet(store.pk),
         "may_top_up": request.user.has_perm(TOP_UP_PERMISSION),
+    }
+
+
+def contact_replies_context(request: HttpRequest, contact: Contact) -> dict[str, Any]:
+    """What a contact wrote last, and where it is answered; nothing for who may not read it."""
+    if not request.user.has_perm("messaging.view_reply"):
+        return {}
+    newest = list(replies_received_by_sms().filter(contact=contact).order_by("-pk")[:REPLIES_SHOWN])
+    if not newest:
+        return {}
+    return {
+        "store": contact.owner,
+        "replies": [
+            (
+                reply.received_at,
+                reply_text_or_empty_if_erased(reply) or gettext("(the text was erased)"),
+            )
+            for reply in newest
+        ],
+        "conversation_url": reverse("admin:messaging_reply_change", args=[newest[0].pk]),
     }
 
 

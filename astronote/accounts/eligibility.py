@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 
 from astronote.accounts.models import SubscriptionStatus, User
@@ -24,7 +25,7 @@ def own_or_default_sender_or_raise_sending_blocked(store: User) -> str:
     """
     if store.left_at:
         raise SendingBlocked(
-            gettext("the store left on %(left_at)s") % {"left_at": f"{store.left_at:%Y-%m-%d}"}
+            gettext("the store left on %(left_at)s") % {"left_at": date_format(store.left_at)}
         )
     if store.billing_hold:
         reason = store.billing_hold_reason or gettext("no reason given")

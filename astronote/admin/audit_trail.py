@@ -23,6 +23,7 @@ from astronote.accounts.models import Operator
 from astronote.common import audit
 from astronote.common.admin_lists import KeysetChangeList, ReadOnlyAdmin
 from astronote.common.audit import AuditEntry
+from astronote.common.sql import rows
 
 
 class WhoFilter(admin.SimpleListFilter):
@@ -45,6 +46,32 @@ class WhoFilter(admin.SimpleListFilter):
         return queryset.filter(actor=int(chosen)) if is_key else queryset
 
 
+class ActionFilter(admin.SimpleListFilter):
+    """Entries of one action, of all that the trail has."""
+
+    title = _("did")
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(action, action) for (action,) in rows(ACTIONS)]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry]
+    ) -> QuerySet[AuditEntry]:
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
+# Steps from action to action through their index: SELECT DISTINCT would read every entry.
+ACTIONS = """
+    WITH RECURSIVE found (action) AS (
+        SELECT min(action) FROM astronote_auditentry
+        UNION ALL
+        SELECT (SELECT min(e.action) FROM astronote_auditentry e WHERE e.action > found.action)
+        FROM found WHERE found.action IS NOT NULL)
+    SELECT action FROM found WHERE action IS NOT NULL
+"""
+
+
 class AuditChangeList(KeysetChangeList):
     """The entries of a page, with the rows that they are about: a query for each kind of row."""
 
@@ -59,7 +86,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what to which row."""
 
     list_display = ["at", "who", "action", "what", "owner", "in_words"]
-    list_filter = [WhoFilter, "action"]
+    list_filter = [WhoFilter, ActionFilter]
     list_select_related = ["owner", "actor"]
     search_fields = ["subject"]
     search_help_text = _("What it was done to, by its kind and number, such as: campaign 12.")
@@ -97,14 +124,25 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 def _write_details(details: Any) -> str:
-    """Details such as `{"messages": 4}` as people read them: `messages: 4`."""
+    """Details such as `{"messages": 4}` as people read them: `messages: 4`.
+
+    An amount of money is in cents, beside its currency.
+    """
     if isinstance(details, Mapping):
+        if isinstance(details.get("amount"), int) and "currency" in details:
+            euros_or_dollars = f"{details['currency']} {details['amount'] / 100:,.2f}"
+            details = {
+                name: euros_or_dollars if name == "amount" else value
+                for name, value in details.items()
+                if name != "currency"
+            }
         return "; ".join(
             f"{str(name).replace('_', ' ')}: {_write_details(value)}"
             for name, value in details.items()
         )
     if isinstance(details, list):
-        return ", ".join(_write_details(value) for value in details)
+        # Mostly names of fields.
+        return ", ".join(_write_details(value).replace("_", " ") for value in details)
     if isinstance(details, bool) or details is None:
         return {True: gettext("yes"), False: gettext("no"), None: gettext("none")}[details]
     return intcomma(details) if isinstance(details, int) else str(details)

@@ -18,7 +18,6 @@ class LoginAdminForOperatorManagers(ReadOnlyAdmin):
     """For those who manage operators."""
 
     search_fields = ["=username", "=ip_address"]
-    show_facets = admin.ShowFacets.NEVER
 
     def has_view_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return bool(request.user.has_perm(MANAGES_OPERATORS))

@@ -22,7 +22,8 @@ from astronote.common import audit
 from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.country_zones import only_zone_of_country
 from astronote.models import User
-from astronote.operations import store_page
+from astronote.operations import registry, store_page
+from astronote.operations.registry import NewStoreField
 
 # Groups are the roles of `accounts/roles.py`; the pages of operators give them.
 admin.site.unregister(Group)
@@ -72,6 +73,10 @@ class NewStoreForm(ModelForm):  # type: ignore[type-arg]  # no generic at run ti
                     % {"country": country},
                 )
         return data
+
+
+def _new_store_fields_of_operator(request: HttpRequest) -> list[NewStoreField]:
+    return [field for field in registry.new_store_fields if request.user.has_perm(field.permission)]
 
 
 @admin.register(User)
@@ -124,14 +129,23 @@ class StoreAdmin(LargeTableAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """A new store is asked only for what it needs to send."""
-        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
+        if obj:
+            return super().get_fieldsets(request, obj)
+        names = [field.name for field in _new_store_fields_of_operator(request)]
+        return [
+            *self.add_fieldsets,
+            *([(gettext("To begin with"), {"fields": names})] if names else []),
+        ]
 
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """The form of a new store fills in its time zone."""
+        """The form of a new store fills in its time zone, and has what the apps ask for."""
         if obj is None:
-            kwargs["form"] = NewStoreForm
+            fields = {
+                field.name: field.make_field() for field in _new_store_fields_of_operator(request)
+            }
+            kwargs["form"] = type("NewStoreForm", (NewStoreForm,), fields)
         return super().get_form(request, obj, change, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -183,6 +197,11 @@ class StoreAdmin(LargeTableAdmin):
         if not change:
             obj.set_unusable_password()
         super().save_model(request, obj, form, change)
+        if not change:
+            assert isinstance(request.user, User)  # the admin has no anonymous users
+            for field in _new_store_fields_of_operator(request):
+                if value := form.cleaned_data[field.name]:
+                    field.use(obj, value, request.user)
         if change and "sender_name" in form.changed_data:
             audit.write_entry("sender ID changed", obj, by=request.user, owner_id=obj.pk)
         if change and "service_max_recipients" in form.changed_data:
@@ -197,7 +216,7 @@ class StoreAdmin(LargeTableAdmin):
     def response_add(
         self, request: HttpRequest, obj: User, post_url_continue: str | None = None
     ) -> HttpResponse:
-        """Go to the store's page, where it is topped up."""
+        """Go to the store's page, where its customers are imported."""
         if "_addanother" in request.POST:
             page: HttpResponse = super().response_add(request, obj, post_url_continue)
             return page

@@ -36,6 +36,9 @@ STORE_PARAMETER = "owner__id__exact"
 STORE_NAME_PARAMETER = "store"
 SESSION_STORE = "store_of_lists"
 STORES_SUGGESTED = 300
+STORE_OF_CHOICES = "store_of_choices"  # as in admin.js
+# Of a list that grows with customers and messages: any other order would sort the whole table.
+KEY_ONLY = ("id",)
 # The key of the row that a page of a list begins after, going down or up.
 OLDER, NEWER = "before", "after"
 
@@ -64,6 +67,10 @@ class KeysetChangeList(ChangeList):
         found: dict[str, Any] = super().get_filters_params(params)
         return {name: value for name, value in found.items() if name not in (OLDER, NEWER)}
 
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """The order of a column; None of one that may not be sorted, whatever the address says."""
+        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+
     @cached_property
     def is_ordered_by_paging_key(self) -> bool:
         """Whether the rows come in the order of the list's key."""
@@ -82,6 +89,8 @@ class KeysetChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """The rows of this page, and whether there are more on either side."""
         super().get_results(request)
+        # The theme writes a second count on top of the list where the two differ.
+        self.full_result_count = self.result_count
         if not self.is_ordered_by_paging_key:
             return
         ordered_by = self._ordering_of_model_admin[0]
@@ -164,6 +173,7 @@ class LargeTableAdmin(ModelAdmin):
 
     paginator = BoundedPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they count every row for every choice
     list_fullwidth = True
     list_per_page = 50
     ordering = ("-pk",)
@@ -180,6 +190,13 @@ class LargeTableAdmin(ModelAdmin):
         except FieldDoesNotExist:
             return False
         return field.related_model is get_user_model()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """The rows; to choose from in a form, those of the store that the form names."""
+        queryset: QuerySet[Any] = super().get_queryset(request)
+        store = request.GET.get(STORE_OF_CHOICES, "")
+        is_choice = self.has_store_as_owner and request.path == reverse("admin:autocomplete")
+        return queryset.filter(owner=store) if is_choice and store.isdecimal() else queryset
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """The list that is paged by key."""
@@ -404,6 +421,8 @@ def _changed_fields_of_log_message(message: Any) -> list[str]:
 
 class ReadOnlyAdmin(LargeTableAdmin):
     """A list of rows that only the system writes."""
+
+    sortable_by = KEY_ONLY
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Nobody adds rows."""

@@ -52,7 +52,12 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("audit entry"), _("audit entries")
-        indexes = [models.Index(fields=["subject"], name="auditentry_subject")]
+        indexes = [
+            models.Index(fields=["subject"], name="auditentry_subject"),
+            models.Index(fields=["action", "id"], name="auditentry_action"),
+            models.Index(fields=["owner", "id"], name="auditentry_owner"),
+            models.Index(fields=["actor", "id"], name="auditentry_actor"),
+        ]
 
     # The row that it was done to, once `find_subject_rows` has looked for it.
     subject_row: models.Model | None = None
@@ -67,9 +72,9 @@ class AuditEntry(models.Model):
             return (
                 gettext("%(subject)s (deleted)") % {"subject": self.subject} if self.subject else ""
             )
-        kind, name = self.subject_row._meta.verbose_name, str(self.subject_row)
-        # Such as `batch 7`, which is all the name that a batch has.
-        return name if name == f"{kind} {self.subject_row.pk}" else f"{kind} {name}"
+        kind, name = str(self.subject_row._meta.verbose_name), str(self.subject_row)
+        # Some names say what they are, such as `batch 7` and `dispute 1` of a refund or dispute.
+        return name if name.split(" ")[0].lower() in kind.split() else f"{kind} {name}"
 
 
 def subject_kind_of_model(model: type[models.Model]) -> str:

@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
                 ('actor', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='actor')),
                 ('owner', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='store')),
             ],
-            options={"verbose_name": 'audit entry', "verbose_name_plural": 'audit entries', "indexes": [models.Index(fields=['subject'], name='auditentry_subject')]},
+            options={"verbose_name": 'audit entry', "verbose_name_plural": 'audit entries', "indexes": [models.Index(fields=['subject'], name='auditentry_subject'), models.Index(fields=['action', 'id'], name='auditentry_action'), models.Index(fields=['owner', 'id'], name='auditentry_owner'), models.Index(fields=['actor', 'id'], name='auditentry_actor')]},
         ),
         migrations.CreateModel(
             name='Session',

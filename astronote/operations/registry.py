@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Protocol, TypeVar
 
+from django.forms import Field
 from django.http import HttpRequest
 from prometheus_client.core import Metric
 
@@ -294,6 +295,20 @@ class StoreCheck:
     check: Callable[[User], None]
 
 
+@dataclass(frozen=True)
+class NewStoreField:
+    """A field of the form of a new store, for those who have the permission.
+
+    `use` gets the new store, what was entered and the operator, in the transaction that adds the
+    store; it is not called if the field was left empty.
+    """
+
+    name: str
+    permission: str
+    make_field: Callable[[], Field]
+    use: Callable[[User, Any, User], None]
+
+
 banners: Registry[Banner] = Registry()
 home_panels: Registry[HomePanel] = Registry()
 first_steps: Registry[FirstStep] = Registry()
@@ -311,3 +326,4 @@ sidebar_links: Registry[SidebarLink] = Registry()
 search_sources: Registry[SearchSource] = Registry()
 operator_models: Registry[OperatorModels] = Registry()
 store_checks: Registry[StoreCheck] = Registry()
+new_store_fields: Registry[NewStoreField] = Registry()

@@ -31,7 +31,7 @@ def build_all_sidebar_sections(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _sidebar_link_dict(link: SidebarLink, request: HttpRequest) -> dict[str, Any]:
-    address = link.url if link.url.startswith("/") else reverse(link.url)
+    address = _address(link)
     count = link.count() if link.count and request.user.has_perm(link.permission) else 0
     return {
         "title": link.title,
@@ -39,7 +39,18 @@ def _sidebar_link_dict(link: SidebarLink, request: HttpRequest) -> dict[str, Any
         "link": address + link.query,
         "permission": _build_permission_check(link.permission),
         "badge": count or None,
+        "active": _is_link_of_page(request, address),
     }
+
+
+def _address(link: SidebarLink) -> str:
+    return link.url if link.url.startswith("/") else reverse(link.url)
+
+
+def _is_link_of_page(request: HttpRequest, address: str) -> bool:
+    """Whether the page belongs to this link: of all addresses that it lies below, the longest."""
+    addresses = [_address(link) for link in registry.sidebar_links]
+    return address == max(filter(request.path.startswith, addresses), key=len, default="")
 
 
 def _build_permission_check(permission: str) -> Callable[[HttpRequest], bool]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import forms
+from django.utils.formats import date_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -261,7 +262,7 @@ class ScheduleForm(ActionForm):
             self.add_error(
                 "at",
                 gettext("%(time)s comes twice in %(zone)s, where clocks go back: choose which")
-                % {"time": f"{twice.readings[0]:%Y-%m-%d %H:%M}", "zone": zone},
+                % {"time": date_format(twice.readings[0], "j M Y, H:i"), "zone": zone},
             )
 
 

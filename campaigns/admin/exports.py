@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
@@ -18,7 +20,6 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import ReadOnlyAdmin
-from astronote.common.sql import database_now
 from astronote.common.store_time import format_store_time_or_dash
 from campaigns import exports
 from campaigns.models import ExportRun
@@ -78,6 +79,10 @@ class ExportRunAdmin(ReadOnlyAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """A new one has nothing but what is asked for."""
         return [*self.fields, *self.get_readonly_fields(request)] if obj else self.fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ExportRun]:
+        """Each with the database's time, by which its file is deleted."""
+        return super().get_queryset(request).annotate(now=Now())
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Without the links to files for those who may not download."""
@@ -149,7 +154,7 @@ class ExportRunAdmin(ReadOnlyAdmin):
         until = exports.available_until(run)
         if until is None:
             return run.error or None
-        if until <= database_now():
+        if until <= run.now:
             return gettext("deleted")
         return format_html(
             gettext("{download} until {time}"),

@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
+from astronote.common.admin_lists import KEY_ONLY, LargeTableAdmin, ReadOnlyAdmin
 from contacts import models
 from contacts.consent_sources import describe_consent_source
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
@@ -123,6 +123,7 @@ class ContactAdmin(LargeTableAdmin):
         "is_subscribed",
         "restricted_at",
     ]
+    sortable_by = KEY_ONLY
     list_filter = [OptedOutFilter]
     list_select_related = ["owner"]
     search_fields = ["phone"]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from astronote.common.admin_lists import LargeTableAdmin
+from astronote.common.admin_lists import KEY_ONLY, LargeTableAdmin
 from contacts.customer_events import (
     WrittenEvent,
     event_as_written,
@@ -99,6 +99,7 @@ class CustomerEventAdmin(LargeTableAdmin):
     empty_hint = _("Appointments, stays, purchases and visits come from files or one by one.")
     form = CustomerEventForm
     list_display = ["event_type", "owner", "contact", "status", "start_at", "end_at"]
+    sortable_by = KEY_ONLY
     list_filter = ["event_type", "status"]
     list_select_related = ["owner", "contact"]
     search_fields = ["=external_ref"]

@@ -177,6 +177,18 @@ class ContactImportAdmin(ReadOnlyAdmin):
     empty_hint = _("An import reads a store's customers from a CSV file or a workbook.")
     form = UploadForm
     autocomplete_fields = ["owner"]
+    fieldsets = [
+        (None, {"fields": ["owner", "file", "list_name"]}),
+        (
+            _("Consent"),
+            {"fields": ["consent_source", "consent_at", "consent_wording", "consent_version"]},
+        ),
+        (_("Contacts"), {"fields": ["update_existing", "welcome"]}),
+        (
+            _("If the file is read wrongly"),
+            {"fields": ["encoding", "sheet", "has_header"], "classes": ["collapse"]},
+        ),
+    ]
     list_display = [
         "id",
         "owner",

@@ -95,6 +95,11 @@ class ImportTotals:
     kept: Counter[str] = field(default_factory=Counter)
     is_complete: bool = True
 
+    @property
+    def rejected_rows(self) -> int:
+        """How many rows would be rejected; in a template `rejected.total` is a missing reason."""
+        return self.rejected.total()
+
 
 class PlannedColumn(NamedTuple):
     """A column, the field that it holds, empty if none, and its first cells that are filled."""

@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
                 ('contact', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='contacts.contact', verbose_name='contact')),
             ],
-            options={"verbose_name": 'consent event', "verbose_name_plural": 'consent events', "constraints": [models.CheckConstraint(condition=models.Q(('type__in', ['subscribed', 'unsubscribed', 'resubscribed', 'service_allowed', 'service_revoked', 'consent_reset'])), name='consentevent_type_known')]},
+            options={"verbose_name": 'consent event', "verbose_name_plural": 'consent events', "indexes": [models.Index(condition=models.Q(('type', 'subscribed'), _negated=True), fields=['type', 'id'], name='consentevent_type')], "constraints": [models.CheckConstraint(condition=models.Q(('type__in', ['subscribed', 'unsubscribed', 'resubscribed', 'service_allowed', 'service_revoked', 'consent_reset'])), name='consentevent_type_known')]},
         ),
         migrations.CreateModel(
             name='ContactImport',
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False, verbose_name='uploaded at')),
                 ('owner', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to=settings.AUTH_USER_MODEL, verbose_name='store')),
-            ], options={'verbose_name': 'contact import', 'verbose_name_plural': 'contact imports'},
+            ], options={'verbose_name': 'import', 'verbose_name_plural': 'imports'},
         ),
         migrations.CreateModel(
             name='CustomerEvent',
@@ -136,7 +136,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.IntegerField(verbose_name='number')),
                 ('data', models.BinaryField(verbose_name='data')),
-                ('contact_import', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='contacts.contactimport', verbose_name='contact import')),
+                ('contact_import', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, to='contacts.contactimport', verbose_name='import')),
             ],
             options={"verbose_name": 'import file chunk', "verbose_name_plural": 'import file chunks', "constraints": [models.UniqueConstraint(fields=('contact_import', 'number'), name='importfilechunk_once')]},
         ),

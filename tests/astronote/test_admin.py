@@ -34,7 +34,7 @@ def test_every_list_opens(admin_client, django_assert_max_num_queries):
         if model._meta.app_label == "django_rq":
             continue
         url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        with django_assert_max_num_queries(10):
+        with django_assert_max_num_queries(10, info=url):
             assert admin_client.get(url).status_code == 200, url
 
 
@@ -226,6 +226,22 @@ def test_a_search_shows_a_few_stores(admin_client):
 def test_every_page_says_that_nothing_is_at_work(admin_client):
     page = admin_client.get("/admin/contacts/contact/").text
     assert "No scheduler is running" in page and "No workers are running" in page
+
+
+def test_the_sidebar_marks_the_page_that_is_open_and_no_other(admin_client):
+    def marked(page):
+        sections = admin_client.get(page).context["sidebar_navigation"]
+        return [str(item["title"]) for one in sections for item in one["items"] if item["active"]]
+
+    assert marked("/admin/") == ["Home"]
+    assert marked("/admin/messaging/directmessage/") == ["Tests and requests"]
+    assert marked("/admin/messaging/directmessage/log/") == ["Message log"]
+
+
+def test_a_list_has_one_count(admin_client):
+    make_list(make_store(), 3)
+    page = admin_client.get("/admin/contacts/contact/").text
+    assert "3 contacts" in page and "3 results" not in page
 
 
 def test_an_empty_list_says_what_belongs_there_and_offers_it(admin_client):

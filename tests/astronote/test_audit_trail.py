@@ -26,6 +26,7 @@ from tests.astronote.test_security import (
     everything,
     rows_of_every_kind,
 )
+from tests.support.admin_pages import fill_money
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -317,3 +318,22 @@ def test_the_queue_dashboard_writes_who_emptied_a_queue(admin_client):
     admin_client.post("/admin/django_rq/dashboard/queues/0/empty/", {"post": "yes"})
     admin_client.post("/admin/django_rq/queues/0/empty/", {"post": "yes"})
     assert "queues changed" in entries()
+
+
+def test_the_trail_names_money_and_rows_once_and_in_words(admin_client, sandbox):
+    payment = fill_money(make_store())
+    page = admin_client.get("/admin/astronote/auditentry/").text
+    assert f"payment {payment.pk} of EUR 49.00" in page and "payment payment" not in page
+    assert "plan plan" not in page and "refund or dispute dispute" not in page
+    assert "amount: EUR 49.00" in page and "4,900" not in page
+    assert "billing address" in page and "billing_address" not in page
+
+
+def test_the_trail_is_filtered_by_each_action_that_it_has(admin_client):
+    store = make_store()
+    for action in ("pause", "resume", "pause"):
+        audit.write_entry(action, store, by="watchdog")
+    page = admin_client.get("/admin/astronote/auditentry/")
+    assert "?action=pause" in page.text and "?action=resume" in page.text
+    found = admin_client.get("/admin/astronote/auditentry/?action=pause").context["cl"]
+    assert found.result_count == 2

@@ -2,20 +2,22 @@
 
 import re
 from collections import deque
-from html import unescape
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib import admin
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from astronote.models import User
-from tests.support.admin_pages import fill_installation
+from tests.support.admin_pages import fill_installation, links_on
+from tests.support.copied_rows import copy_rows_of_every_list
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
-LINK = re.compile(r'<a\b[^>]*\bhref="([^"#]+)')
+ORDER = re.compile(r"[?&](o|_facets)=")
 MAX_PAGES = 120
 # What a list or form shows of a row when nobody has thought of what to show.
 RAW = re.compile(
@@ -27,18 +29,6 @@ RAW = re.compile(
 def filled(sandbox):
     """An installation in which every list has a row."""
     return fill_installation()
-
-
-def links_on(page: str, url: str) -> set[str]:
-    """The addresses of our own that a page leads to, each list without its sorting."""
-    found = {urljoin(url, unescape(href)) for href in LINK.findall(page)}
-    return {
-        one
-        for one in found
-        if one.startswith("/admin/")
-        and "logout" not in one
-        and not re.search(r"[?&](o|_facets)=", one)
-    }
 
 
 @pytest.mark.slow
@@ -53,11 +43,31 @@ def test_no_link_leads_to_a_refusal(client, filled, role):
         if answer.status_code != 200:
             broken.append(f"{answer.status_code} {url}")
         elif answer.headers["Content-Type"].startswith("text/html") and not answer.streaming:
-            new = links_on(answer.text, url) - seen
+            new = {one for one in links_on(answer.text, url) if not ORDER.search(one)} - seen
             seen |= new
             waiting.extend(sorted(new))
     assert not broken
     assert len(seen) > 50
+
+
+@pytest.mark.slow
+def test_no_list_asks_more_often_for_more_rows(admin_client, filled):
+    def queries_by_list():
+        found = {}
+        for model in admin.site._registry:
+            if not model._meta.managed:
+                continue
+            name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+            with CaptureQueriesContext(connection) as queries:
+                assert admin_client.get(reverse(name)).status_code == 200
+            found[name] = len(queries)
+        return found
+
+    queries_by_list()  # what is asked once and kept
+    few = queries_by_list()
+    copy_rows_of_every_list(30)
+    many = queries_by_list()
+    assert {name: n for name, n in many.items() if n > few[name] + 1} == {}
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.urls import reverse
 
 from astronote.models import User
+from contacts.models import List
 from tests.support.factories import make_contact, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,3 +32,14 @@ def test_no_list_tells_by_its_filter_what_a_secret_begins_with(client, query):
         if answer.status_code == 200:
             told.append(model._meta.label)
     assert not told
+
+
+def test_a_field_that_is_chosen_by_typing_offers_rows_of_the_forms_store_only(admin_client):
+    anna, bella = make_store("anna"), make_store("bella")
+    for store in (anna, bella):
+        List.objects.create(owner=store, name="All customers")
+    query = {"app_label": "campaigns", "model_name": "campaign", "field_name": "list", "term": ""}
+    address = reverse("admin:autocomplete")
+    assert len(admin_client.get(address, query).json()["results"]) == 2
+    offered = admin_client.get(address, query | {"store_of_choices": str(bella.pk)}).json()
+    assert [one["id"] for one in offered["results"]] == [str(List.objects.get(owner=bella).pk)]

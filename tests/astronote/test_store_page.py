@@ -182,6 +182,25 @@ def test_a_country_whose_clocks_differ_needs_a_time_zone(admin_client):
     assert not User.objects.filter(email="new@example.com").exists()
 
 
+def test_first_credits_are_added_with_the_store_by_who_may_top_up(client, root):
+    form = {"email": "new@example.com", "company": "New", "sender_name": "NEWSHOP"}
+    url = "/admin/astronote/user/add/"
+    assert "greater than or equal to 1" in client.post(url, form | {"first_credits": "-5"}).text
+    assert not User.objects.filter(email="new@example.com").exists()
+    client.post(url, form | {"first_credits": "500"})
+    store = User.objects.get(email="new@example.com")
+    assert store.wallet.balance == 500
+    assert AuditEntry.objects.get(action="top up", owner_id=store.pk).details == {"credits": 500}
+
+    call_command("create_operator", "op@example.com", role="operator", password="a-long-one-9")
+    operator = User.objects.get(email="op@example.com")
+    client.force_login(operator)
+    if operator.has_perm("astronote.add_user"):
+        assert "first_credits" not in client.get(url).text
+    client.post(url, form | {"email": "other@example.com", "first_credits": "500"})
+    assert CreditTransaction.objects.count() == 1
+
+
 def test_the_ledger_has_one_line_for_a_campaign_and_one_for_a_top_up(
     admin_client, sandbox, settings
 ):

@@ -5,6 +5,8 @@ from django.urls import reverse
 
 from astronote.models import User
 from contacts.models import Contact, ContactImport
+from messaging import replies
+from messaging.models import Reply
 from tests.support.factories import make_list, make_store
 from tests.support.volume import make_contacts
 
@@ -91,3 +93,24 @@ def test_the_first_hundred_rejected_rows_are_on_the_page_of_an_import(root):
     )
     page = root.get(f"/admin/contacts/contactimport/{job.pk}/change/")
     assert [row.line for row in page.context["rejected_rows"]] == list(range(1, 101))
+
+
+def test_a_contacts_page_shows_what_it_wrote_to_who_may_read_replies(root, client):
+    make_list(make_store(), 1)
+    contact = Contact.objects.get()
+    address = reverse("admin:contacts_contact_change", args=[contact.pk])
+    assert "Conversation" not in root.get(address).text
+    replies.store_replies_and_enqueue_job([{"from": contact.phone, "text": "Is 39 left?"}])
+    replies.wait_and_apply_received_replies()
+    page = root.get(address).text
+    reply = Reply.objects.get()
+    assert "Is 39 left?" in page
+    assert reverse("admin:messaging_reply_change", args=[reply.pk]) in page
+
+
+def test_a_list_that_grows_with_customers_is_ordered_by_its_key_alone(root):
+    make_list(make_store(), 3)
+    page = root.get("/admin/contacts/contact/")
+    assert "?o=1" in page.text and "?o=4" not in page.text
+    by_name = root.get("/admin/contacts/contact/?o=4").context["cl"].result_list
+    assert [row.pk for row in by_name] == sorted((row.pk for row in by_name), reverse=True)

@@ -109,7 +109,7 @@ def test_a_started_import_is_put_on_its_queue_and_audited():
     assert tasks.import_contacts(job.pk) == "completed"
     entry = AuditEntry.objects.get()
     assert (entry.actor, entry.action, entry.owner) == (user, "import started", job.owner)
-    assert entry.subject == f"contact import {job.pk}" and entry.details == {"consent": True}
+    assert entry.subject == f"import {job.pk}" and entry.details == {"consent": True}
     lifecycle.start_import_audit_and_enqueue_or_raise(uploaded(make_store("bob")), by=user)
     assert AuditEntry.objects.last().details == {"consent": False}
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
+from urllib.parse import urljoin
 
 from django.contrib import admin
 from django.core.management import call_command
@@ -37,6 +40,7 @@ from messaging.models import InvoiceRecord, MessageTemplate, Package, Payment, S
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.receipts import store_receipts
 
+LINK = re.compile(r'<a\b[^>]*\bhref="([^"#]+)')
 # Pages of the queue dashboard come from its package, and end sessions, or are no pages.
 LEFT_OUT = ("/django_rq/", "/logout/", "/jsi18n/", "/autocomplete/")
 
@@ -160,6 +164,12 @@ def pages_of_rows(store: User) -> list[str]:
             for name in ("start", "schedule", "test", "cancel")
         ),
     ]
+
+
+def links_on(page: str, url: str) -> set[str]:
+    """The addresses of the admin that a page leads to, but not the one that ends the session."""
+    found = {urljoin(url, unescape(href)) for href in LINK.findall(page)}
+    return {one for one in found if one.startswith("/admin/") and "logout" not in one}
 
 
 def _is_page(answer: Any) -> bool:

@@ -136,7 +136,7 @@ class Installation:
 
         pid = self.group.pids()[name]
         redis = jobs.redis_connection()
-        wait_until(lambda: pid in {worker.pid for worker in Worker.all(redis)})
+        wait_until(lambda: pid in {worker.pid for worker in Worker.all(redis)}, 120)
         return pid
 
     def behave(self, **switches: Any) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from django.db import connection
 
+from astronote.common.sql import rows
 from astronote.models import User
 from campaigns.models import Campaign
 from contacts.models import List
@@ -66,9 +70,10 @@ def make_history(store: User, size: int, *, contacts: int = 1_000_000) -> Campai
         # The rows are right by their making: no foreign key is looked up for any.
         cursor.execute("SET session_replication_role = replica")
         cursor.execute("SET synchronous_commit = off")
-        for _ in range(size // contacts - 1):
-            _send(store, contacts, delivered=True)
-        campaign = _send(store, contacts)
+        with _indexes_built_afterwards("campaigns_campaignmessage"):
+            for _ in range(size // contacts - 1):
+                _send(store, contacts, delivered=True)
+            campaign = _send(store, contacts)
         cursor.execute(
             """
             INSERT INTO messaging_tally (owner_id, kind, source_id, slot, event, detail, count)
@@ -117,6 +122,34 @@ def make_history(store: User, size: int, *, contacts: int = 1_000_000) -> Campai
         cursor.execute("RESET synchronous_commit")
         cursor.execute("VACUUM ANALYZE")
     return campaign
+
+
+@contextlib.contextmanager
+def _indexes_built_afterwards(table: str) -> Iterator[None]:
+    """Drop the indexes of a table but that of its key, and build them when its rows are there."""
+    constraints = rows(
+        "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE conrelid = %s::regclass AND contype = 'u'",
+        [table],
+    )
+    indexes = rows(
+        "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index i"
+        " WHERE indrelid = %s::regclass AND NOT EXISTS"
+        " (SELECT FROM pg_constraint WHERE conindid = i.indexrelid AND conrelid = i.indrelid)",
+        [table],
+    )
+    with connection.cursor() as cursor:
+        for name, _ in constraints:
+            cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        for name, _ in indexes:
+            cursor.execute(f"DROP INDEX {name}")
+        yield
+        cursor.execute("SET maintenance_work_mem = '512MB'")
+        for name, definition in constraints:
+            cursor.execute(f'ALTER TABLE {table} ADD CONSTRAINT "{name}" {definition}')
+        for _, definition in indexes:
+            cursor.execute(definition)
+        cursor.execute("RESET maintenance_work_mem")
 
 
 def _send(

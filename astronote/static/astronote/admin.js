@@ -115,3 +115,12 @@ addEventListener("DOMContentLoaded", () => {
     event.target.querySelectorAll("canvas[data-table]").forEach(draw_chart);
   });
 });
+
+// What is chosen by typing is of the store that the form has, as far as rows belong to stores.
+addEventListener("DOMContentLoaded", () => {
+  window.django?.jQuery?.ajaxPrefilter((options) => {
+    const store = document.querySelector("form [name=owner]")?.value;
+    if (store && options.url.includes("/autocomplete/"))
+      options.url += (options.url.includes("?") ? "&" : "?") + `store_of_choices=${store}`;
+  });
+});
