@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import TransactionTestCase
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from astronote.accounts import sessions
 from astronote.models import User
 from astronote.processes import supervisor
 from astronote.queues import jobs
@@ -68,6 +69,12 @@ def django_db_setup(django_test_environment, django_db_blocker):
 def admin_user(db):
     """The account of `admin_client`; pytest-django's own has a password that we refuse."""
     return User.objects.create_superuser("admin@example.com")
+
+
+@pytest.fixture
+def pages_write_no_use_of_the_session(monkeypatch):
+    """For counts of a page's queries: once a minute, any page writes that its session is in use."""
+    monkeypatch.setattr(sessions, "USE_RECORDED_EVERY", float("inf"))
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages_write_no_use_of_the_session")
 def test_every_list_opens(admin_client, django_assert_max_num_queries):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 30)).pk)

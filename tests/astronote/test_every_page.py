@@ -51,6 +51,7 @@ def test_no_link_leads_to_a_refusal(client, filled, role):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pages_write_no_use_of_the_session")
 def test_no_list_asks_more_often_for_more_rows(admin_client, filled):
     def queries_by_list():
         found = {}
