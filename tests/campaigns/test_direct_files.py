@@ -185,7 +185,7 @@ def test_service_messages_need_an_account_that_may_send_them_and_are_few(store, 
 def test_what_cannot_be_paid_or_costs_more_than_was_shown_is_not_sent(store, file):
     make_contact(store)
     path = file("number,text", "+306900000001,Hello")
-    with pytest.raises(PriceChanged, match="cost 1 credits now, not 2"):
+    with pytest.raises(PriceChanged, match="cost 1 credit now, not 2"):
         send_file(store, path, "marketing", by="test", shown_credits=2)
     Wallet.objects.update(balance=0)
     with pytest.raises(SendingBlocked, match="top up"):
