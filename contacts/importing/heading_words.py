@@ -170,8 +170,9 @@ CONCEPTS = {
         "prefix calling dial dialing dialling vorwahl landesvorwahl indicatif prefijo prefisso "
         "landervorwahl κλησησ callingcode"
     ),
+    "area_code": "ddd ortsvorwahl ortsnetzkennzahl ortskennzahl onkz netzvorwahl lada areacode",
     "area": (
-        "area ortsvorwahl zone region state province provinz provincia bezirk departement νομοσ "
+        "area zone region state province provinz provincia bezirk departement νομοσ "
         "περιφερεια county district canton kanton regione bundesland"
     ),
     "place": (

@@ -35,6 +35,7 @@ class Meaning(StrEnum):
     TITLE = "title"  # "Title", "Anrede": a gender if the cells are forms of address
     BIRTHDAY = "birthday"
     COUNTRY = "country"
+    AREA_CODE = "area_code"  # of phone numbers that stand in another column
     SMS = "sms"  # "SMS", "Text": a phone number or an answer, by the cells
     CONSENT = "consent"
     OPT_OUT = "opt_out"
@@ -214,6 +215,16 @@ def heading_is_of_second_surname(text: str) -> bool:
     )
 
 
+def heading_names_calling_code(text: str) -> bool:
+    """Whether a heading names what is dialled before a number, of a country or an area: `Vorwahl`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    concepts = {c for w in canonical_heading_words(text) for c in CONCEPTS_BY_WORD.get(w, ())}
+    return "calling" in concepts and "country" not in concepts
+
+
 def label_positions_by_phone_position(
     headings: Sequence[str], phone_positions: Sequence[int]
 ) -> dict[int, int]:
@@ -322,6 +333,8 @@ _NEEDS_KNOWN_WORDS = frozenset(
 def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa: C901 - a table
     """The meaning of a heading that does not speak of consent; the first rule that fits."""
     strange = concepts & {"company", "other_person", "dependant", "fax"}
+    if _names_area_code(words, concepts):
+        return Meaning.OTHER if strange or concepts & {"date", "name"} else Meaning.AREA_CODE
     if concepts & {"phone", "mobile", "whatsapp"} or concepts >= {"contact", "number"}:
         if concepts & {"country", "calling"} and not concepts & {"area"}:
             return Meaning.COUNTRY
@@ -378,6 +391,13 @@ def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) ->
     if strange or concepts & {"shop", "anniversary"}:
         return Meaning.OTHER
     return _meaning_of_name_or_other_heading(words, concepts)
+
+
+def _names_area_code(words: Sequence[str], concepts: set[str]) -> bool:
+    """Whether words name area codes: `DDD`, `Area code`, `Código de área`; no `Province code`."""
+    return "area_code" in concepts or (
+        "area" in words and bool(concepts & {"id", "calling"}) and not concepts & {"country", "place"}
+    )
 
 
 def _date_concept_unless_clear_date_word(words: Sequence[str]) -> set[str]:

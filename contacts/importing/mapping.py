@@ -14,6 +14,11 @@ from datetime import UTC, date
 from itertools import combinations, pairwise, takewhile
 from typing import NamedTuple
 
+from contacts.importing.area_codes import (
+    area_code_column_by_phone_position,
+    area_code_digits_or_empty,
+    needs_by_phone_position,
+)
 from contacts.importing.cells import (
     UnusableCell,
     fold_to_alphanumeric,
@@ -38,6 +43,7 @@ from contacts.importing.headings import (
     heading_is_of_other_channel,
     heading_is_of_second_surname,
     heading_is_unknown_or_names_notes,
+    heading_names_calling_code,
     heading_names_notes,
     read_heading,
 )
@@ -57,6 +63,7 @@ from contacts.importing.refusing_cells import (
     short_cell_forbids_something,
 )
 from contacts.models import DateOrder, Gender
+from contacts.phones import PhoneKind
 
 # The fields of a contact that a column may hold. `other_consent` answers whether messages of
 # another kind, such as e-mail, may be sent: its no counts, its yes says nothing about SMS. Of
@@ -72,6 +79,7 @@ FIELDS = (
     "gender",
     "birthday",
     "country",
+    "area_code",
     "sms_consent",
     "sms_opt_out",
     "other_consent",
@@ -113,6 +121,15 @@ MIN_AGE, MAX_AGE = 12, 110
 _REPEATED = re.compile(r" \(\d+\)$")  # `reading` numbers headings that are the same
 _LIST_SEPARATOR = re.compile(r"[;,|]")  # `VIP;Spring` does not negate `Spring`
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+
+
+_MEANINGS_OF_POSSIBLE_AREA_CODES = (
+    Meaning.AREA_CODE,
+    Meaning.COUNTRY,
+    Meaning.NUMBER,
+    Meaning.OTHER,
+    Meaning.UNKNOWN,
+)
 
 
 class ColumnGuess(NamedTuple):
@@ -184,6 +201,8 @@ def guess_columns_and_first_question(
     guess = _ColumnGuesser(
         columns,
         region,
+        headings=headings,
+        sample=sample,
         has_headings=has_headings,
         chosen=chosen,
         phone_headings=[headings[position] for position in chosen.get("phone", ())],
@@ -227,11 +246,14 @@ class _ColumnGuesser:
         columns: Sequence[_Column],
         region: str,
         *,
+        headings: Sequence[str],
+        sample: Sequence[Sequence[str]],
         has_headings: bool,
         chosen: Mapping[str, Sequence[int]],
         phone_headings: Sequence[str],
     ) -> None:
         self.columns, self.region, self.has_headings = columns, region, has_headings
+        self.headings, self.sample, self.chosen = headings, sample, chosen
         self.has_chosen_consent = bool(chosen.get("sms_consent"))
         self.phone_headings = phone_headings
         self.is_of_guardians = False  # the customer is the parent of whom the file has birthdays
@@ -260,6 +282,8 @@ class _ColumnGuesser:
         self._map_name_columns_by_heading_else_cells()
         self._map_genders_or_first_title_column()
         self._map_birthdays_and_add_questions()
+        if "area_code" not in chosen:
+            self._map_area_codes_or_add_questions()
         self._map_first_country_column()
         self._map_consent_columns_or_add_questions()
         self._add_questions_on_refused_data_processing()
@@ -396,7 +420,7 @@ class _ColumnGuesser:
                 Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER
             )
             if column.matching_share(_looks_like_phones) >= MIN_VALUE_SHARE
-            and _mobile_or_signed_share(column, self.region) >= MIN_VALUE_SHARE
+            and self._mobile_or_signed_share(column) >= MIN_VALUE_SHARE
         ]
         if len(candidates) > 1:
             names = ", ".join(column.text[:30] for column in candidates)
@@ -432,6 +456,30 @@ class _ColumnGuesser:
         else:
             self._assign_columns_to_field_and_mark_used("phone", candidates)
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
+
+    def _mobile_or_signed_share(self, column: _Column) -> float:
+        """Which share of the cells are valid numbers, mobile ones or written with a sign.
+
+        Country and area code may have columns of their own.
+        """
+        named = self._named_area_code_columns()
+        has_area_codes = self._columns_whose_area_codes_are_needed(named, [column.position])
+        area_code_at = has_area_codes[0].position if has_area_codes else None
+        countries = self._countries_of_rows(without=area_code_at)
+        pairs = list(zip(column.rows, countries, strict=True))
+        reader = PhoneReader(self.region, detect_phone_convention(pairs, self.region))
+        count = 0
+        for row, (cell, country) in zip(self.sample, pairs, strict=True):
+            if not _is_filled_and_not_placeholder(cell):
+                continue
+            has_area_code = area_code_at is not None and area_code_at < len(row)
+            area_code = area_code_digits_or_empty(row[area_code_at]) if has_area_code else ""
+            try:
+                kind = reader.parse_or_raise_unusable(cell, country, area_code).kind
+            except UnusableCell:
+                continue
+            count += kind == PhoneKind.MOBILE or cell.startswith("+")
+        return count / len(column.all_cells)
 
     def _only_phone_of_guardians(self) -> _Column | None:
         """The only phone column, of a child's parents, in a file that names no customer beside."""
@@ -653,18 +701,95 @@ class _ColumnGuesser:
             )
         )
 
-    def _map_first_country_column(self) -> None:
+    def _map_area_codes_or_add_questions(self) -> None:
+        """The columns of area codes that numbers lack; asks where the heading is not one of them."""
+        phones = self.chosen.get("phone") or self.fields.get("phone", [])
+        named = self._named_area_code_columns()
+        in_need = self._columns_whose_area_codes_are_needed(named, phones)
+        self._assign_columns_to_field_and_mark_used("area_code", in_need)
+        if in_need:
+            return
+        for column in self._possible_area_code_columns():
+            if self._columns_whose_area_codes_are_needed([column], phones, needs_most=True):
+                at = column.position + 1
+                self.questions.append(
+                    Question(
+                        f"{column.text} may hold the area codes of the phone numbers, which are "
+                        "not valid without them: say so, or set it aside",
+                        f"--map area_code={at} or --ignore {at}",
+                        column.position,
+                    )
+                )
+                return
+
+    def _possible_area_code_columns(self) -> list[_Column]:
+        return [
+            column
+            for column in self._unused_filled_columns(*_MEANINGS_OF_POSSIBLE_AREA_CODES)
+            if column.matching_share(area_code_digits_or_empty) >= MIN_VALUE_SHARE
+        ]
+
+    def _named_area_code_columns(self) -> list[_Column]:
+        """The columns of what is dialled before a number, unless they are those of countries."""
+        return [
+            column
+            for column in self._possible_area_code_columns()
+            if column.meaning == Meaning.AREA_CODE or heading_names_calling_code(column.text)
+        ]
+
+    def _columns_whose_area_codes_are_needed(
+        self, columns: list[_Column], phones: Sequence[int], *, needs_most: bool = False
+    ) -> list[_Column]:
+        """Those of the columns without which numbers of a phone column are none."""
+        positions = [column.position for column in columns]
+        by_phone = area_code_column_by_phone_position(self.headings, phones, positions)
+        needed = set()
+        for phone, area_code in by_phone.items():
+            needs = needs_by_phone_position(
+                {phone: area_code},
+                self.sample,
+                self._countries_of_rows(without=area_code.position),
+                self.region,
+            )
+            if phone in needs and (needs[phone].is_common or not needs_most):
+                needed.add(area_code.position)
+        return [column for column in columns if column.position in needed]
+
+    def _countries_of_rows(self, *, without: int | None) -> list[str]:
+        """The country cell of each row of the sample, of another column than that of area codes."""
+        at = next(
+            (
+                position
+                for position in (
+                    *self.chosen.get("country", ()),
+                    *(column.position for column in self._country_columns()),
+                )
+                if position != without
+            ),
+            None,
+        )
+        if at is None:
+            return [""] * len(self.sample)
+        return [row[at].strip() if at < len(row) else "" for row in self.sample]
+
+    def _country_columns(self) -> list[_Column]:
+        """The columns of countries, filled ones first."""
         countries = [
             column
             for column in self._ranked_columns_with_meaning(Meaning.COUNTRY)
-            if not column.cells
-            or (
-                column.matching_share(two_letter_country_or_empty) >= MIN_VALUE_SHARE
-                and not _holds_parts_of_country(column, self.region)
+            if column.position not in self.used
+            and (
+                not column.cells
+                or (
+                    column.matching_share(two_letter_country_or_empty) >= MIN_VALUE_SHARE
+                    and not _holds_parts_of_country(column, self.region)
+                )
             )
         ]
-        filled = [column for column in countries if column.cells]
-        self._assign_columns_to_field_and_mark_used("country", (filled or countries)[:1])
+        return sorted(countries, key=lambda column: not column.cells)
+
+    def _map_first_country_column(self) -> None:
+        self._assign_columns_to_field_and_mark_used("country", self._country_columns()[:1])
 
     def _map_consent_columns_or_add_questions(self) -> None:
         spoken = self._ranked_columns_with_meaning(
@@ -1489,19 +1614,6 @@ def _looks_like_phones(cell: str) -> bool:
 
 
 _BETWEEN_PHONES = re.compile(r"\s*[;,/|]\s*|\s+[-–]\s+")
-
-
-def _mobile_or_signed_share(column: _Column, region: str) -> float:
-    """Which share of the cells are valid numbers, mobile ones or written with a sign."""
-    convention = detect_phone_convention(((cell, "") for cell in column.cells), region)
-    reader = PhoneReader(region, convention)
-    count = 0
-    for cell in column.cells:
-        try:
-            count += reader.parse_or_raise_unusable(cell).kind == "mobile" or cell.startswith("+")
-        except UnusableCell:
-            continue
-    return count / len(column.cells)
 
 
 def _counts_up_in_small_steps(column: _Column) -> bool:

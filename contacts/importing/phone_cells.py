@@ -115,6 +115,7 @@ _PLAIN_PUNCTUATION = str.maketrans("", "", " -.()\u00a0")
 _BOUNDARY = "\0"  # where a label stood
 _A_DATE = "this is a date, not a phone number"
 _MISSING = "the phone number is missing"
+_AREA_CODE_MISSING = "its area code is missing: write the whole number"
 _CUT_SHORT = "a spreadsheet has cut the number short: format the column as text and export again"
 
 
@@ -124,6 +125,10 @@ class PhoneConvention(StrEnum):
     UNKNOWN = ""
     INTERNATIONAL = "international"
     NATIONAL = "national"
+    LOCAL = "local"  # without their area codes, which have a column of their own
+
+
+_WITHOUT_CALLING_CODE = (PhoneConvention.NATIONAL, PhoneConvention.LOCAL)
 
 
 @dataclass(slots=True)
@@ -163,12 +168,16 @@ class PhoneReader:
         self.region, self.convention = region, convention
         self._row_country = _build_row_country("", region)
 
-    def parse_or_raise_unusable(self, cell_text: str, country_text: str = "") -> ParsedPhone:
+    def parse_or_raise_unusable(
+        self, cell_text: str, country_text: str = "", area_code: str = ""
+    ) -> ParsedPhone:
         """Return the number that a cell holds.
 
         Args:
             cell_text: the cell.
             country_text: the row's country, as `two_letter_country_or_empty` reads it, or empty.
+            area_code: what the row has in the column of area codes, as
+                `area_code_digits_or_empty` reads it, or empty.
 
         Raises:
             UnusableCell: if there is no number, none that is valid, or more than one.
@@ -176,7 +185,9 @@ class PhoneReader:
         if is_certainly_mobile_e164(cell_text):
             return ParsedPhone(cell_text, PhoneKind.MOBILE)
         row_country = (
-            _build_row_country(country_text, self.region) if country_text else self._row_country
+            _build_row_country(country_text, self.region, area_code)
+            if country_text or area_code
+            else self._row_country
         )
         phone = self._parse_plain_or_none_raise_if_unclear(cell_text, row_country)
         if phone:
@@ -200,12 +211,15 @@ class PhoneReader:
         phone = mobiles[0] if mobiles else next(iter(numbers))
         return ParsedPhone(phone, phone_kind(phone))
 
-    def find_all_possible_numbers(self, cell_text: str, country_text: str = "") -> list[str]:
+    def find_all_possible_numbers(
+        self, cell_text: str, country_text: str = "", area_code: str = ""
+    ) -> list[str]:
         """All numbers that a cell may hold, in E.164, among any other words.
 
         For lists of numbers not to message: where two readings are possible, both are meant.
+        For arguments see `parse_or_raise_unusable`.
         """
-        row_country = _build_row_country(country_text, self.region)
+        row_country = _build_row_country(country_text, self.region, area_code)
         numbers: dict[str, None] = {}
         try:
             phone = self._parse_plain_or_none_raise_if_unclear(cell_text, row_country)
@@ -245,6 +259,8 @@ class PhoneReader:
             return None
         if written[0] == "+":
             return e164_of_international_digits(digits)
+        if row_country.area_code or self.convention == PhoneConvention.LOCAL:
+            return None
         if digits[0] == "0":
             if digits[1] == "0" or row_country.unknown:
                 return None
@@ -330,11 +346,14 @@ class _RowCountry(NamedTuple):
     longest_mobile: int = 0  # characters of the country's longest mobile number in E.164
     zero_is_prefix: bool = False  # a zero before national numbers is no part of them
     unknown: str = ""  # what the row says instead of a country
+    area_code: str = ""  # digits of a column of their own, as written there
 
 
 @functools.lru_cache(maxsize=4096)
-def _build_row_country(country_text: str, store_region: str) -> _RowCountry:
-    """The home of a row, from the text of its country."""
+def _build_row_country(
+    country_text: str, store_region: str, area_code: str = ""
+) -> _RowCountry:
+    """The home of a row, from the texts of its country and its area code."""
     named = two_letter_country_or_empty(country_text)
     region = named or store_region
     metadata = PhoneMetadata.metadata_for_region(region)
@@ -352,6 +371,7 @@ def _build_row_country(country_text: str, store_region: str) -> _RowCountry:
         by_calling_code=bool(named) and any(map(str.isdecimal, country_text)),
         zero_is_prefix=metadata is not None and metadata.national_prefix == "0",
         unknown=country_text.strip()[:40] if is_unknown else "",
+        area_code=area_code,
     )
 
 
@@ -369,6 +389,7 @@ def parse_phone_to_e164_or_raise_unusable(text: str, region: str) -> str:
 
 
 MIN_NATIONAL_DIGITS = 7
+MIN_LOCAL_DIGITS = 4  # of a number without its area code
 
 
 def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> PhoneConvention:
@@ -796,7 +817,7 @@ def _parse_single_number_or_raise_unusable(
     if not _NUMBER_CHARACTERS.issuperset(number):
         raise UnusableCell(_no_valid_number_message(row_country))
     digits = _digits_of(number)
-    if len(digits) < MIN_DIGITS or _PLUS_WITHIN.search(number):
+    if len(row_country.area_code + digits) < MIN_DIGITS or _PLUS_WITHIN.search(number):
         raise UnusableCell(_no_valid_number_message(row_country))
     signed = "+" in number
     if digits.startswith("00"):
@@ -920,6 +941,8 @@ def _parse_unsigned_number_or_raise_unusable(
             f"the row's country {row_country.unknown} is not known: write a code such as DE, "
             "or the number with its + sign"
         )
+    if row_country.area_code:
+        return _parse_number_beside_area_code_or_raise_unusable(digits, row_country, convention)
     if digits[0] == "0":
         return _pick_home_or_store_zero_reading_or_raise(readings, row_country)
     readings = _drop_readings_unlikely_in_row_country(readings, row_country)
@@ -938,6 +961,8 @@ def _parse_unsigned_number_or_raise_unusable(
             )  # hardly an extension without its leading zero
         if found[0] == readings.international and not found[0].startswith(row_country.plus_code):
             _raise_if_may_be_mistyped_home_number(digits, found[0], row_country, convention)
+        if convention == PhoneConvention.LOCAL and phone_kind(found[0]) != PhoneKind.MOBILE:
+            raise UnusableCell(_AREA_CODE_MISSING)
         return found[0]
     if grouped := _pick_by_digit_grouping(written, found, readings.international):
         return grouped
@@ -949,6 +974,107 @@ def _parse_unsigned_number_or_raise_unusable(
     if phone == readings.international and not phone.startswith(row_country.plus_code):
         _raise_if_may_be_mistyped_home_number(digits, phone, row_country, convention)
     return phone
+
+
+class _ReadingsBesideAreaCode(NamedTuple):
+    """What digits beside an area code may mean, each in E.164 and valid.
+
+    Args:
+        joined: the digits behind the area code.
+        whole: the digits alone, which hold the area code or begin with a national zero.
+        other: the digits alone, as a number of another area or of none.
+    """
+
+    joined: tuple[str, ...]
+    whole: tuple[str, ...]
+    other: tuple[str, ...]
+
+
+def _readings_beside_area_code(digits: str, row_country: _RowCountry) -> _ReadingsBesideAreaCode:
+    readings = _drop_readings_unlikely_in_row_country(
+        _unsigned_readings(digits, row_country), row_country
+    )
+    joined: tuple[str, ...] = ()
+    if digits[0] != "0":
+        joined = _readings_behind_area_code(digits, row_country)
+    whole, other = [], []
+    for phone in dict.fromkeys(phone for phone in readings if phone):
+        if digits[0] == "0" or _holds_area_code(phone, row_country.area_code):
+            whole.append(phone)
+        elif phone.startswith(row_country.plus_code):
+            other.append(phone)
+    return _ReadingsBesideAreaCode(joined, tuple(whole), tuple(other))
+
+
+def _readings_behind_area_code(digits: str, row_country: _RowCountry) -> tuple[str, ...]:
+    """What digits behind their area code mean: as it stands, and with or without its zero."""
+    area_code, region = row_country.area_code, row_country.region
+    as_written = e164_of_national_digits(area_code + digits, region)
+    if area_code[0] == "0":
+        changed = e164_of_national_digits(area_code.lstrip("0") + digits, region)
+    else:
+        changed = e164_of_national_digits("0" + area_code + digits, region)
+        if as_written and changed and _is_longer_than_any_mobile(changed):
+            changed = None
+    return tuple(dict.fromkeys(phone for phone in (as_written, changed) if phone))
+
+
+def _holds_area_code(phone: str, area_code: str) -> bool:
+    """Whether a number in E.164 begins with an area code, behind its calling code."""
+    code_length = phone_kind_rules(phone[1:4], len(phone) - 1).code_length
+    return phone[1 + code_length :].lstrip("0").startswith(area_code.lstrip("0"))
+
+
+def _parse_number_beside_area_code_or_raise_unusable(
+    digits: str, row_country: _RowCountry, convention: PhoneConvention
+) -> str:
+    """The one number that digits without a sign mean whose row has an area code, in E.164.
+
+    Raises:
+        UnusableCell: if they mean none or several.
+    """
+    joined, whole, other = _readings_beside_area_code(digits, row_country)
+    found = dict.fromkeys((*joined, *whole))
+    if convention == PhoneConvention.LOCAL:
+        # A mobile without its zero may stand beside the area code of a landline.
+        has_mobile = any(phone_kind(phone) == PhoneKind.MOBILE for phone in found)
+        other = () if has_mobile else tuple(p for p in other if phone_kind(p) == PhoneKind.MOBILE)
+    if not whole:
+        found |= dict.fromkeys(other)  # a number of another area may be meant as it stands
+    if not found:
+        raise UnusableCell(_no_valid_number_message(row_country))
+    if len(found) > 1:
+        raise _Ambiguous(found)
+    return next(iter(found))
+
+
+def number_needs_area_code(cell_text: str, country_text: str, area_code: str, region: str) -> bool | None:
+    """Whether a cell is a number only behind the area code of its row.
+
+    Args:
+        cell_text: the cell of the phone column.
+        country_text: the row's country, or empty.
+        area_code: digits of the row's area code.
+        region: two-letter country of the store.
+
+    Returns:
+        None if the cell does not tell: it holds the area code, or is a number with and without it,
+        or none at all.
+    """
+    row_country = _build_row_country(country_text, region, area_code)
+    try:
+        pieces = list(_iter_numbers_or_raise_unusable(cell_text, row_country))
+    except UnusableCell:
+        return None
+    if len(pieces) != 1 or "+" in pieces[0] or row_country.unknown:
+        return None
+    digits = _digits_of(pieces[0])
+    if digits.startswith("0") or len(digits) < MIN_LOCAL_DIGITS:
+        return None
+    joined, whole, other = _readings_beside_area_code(digits, row_country)
+    if joined and not (whole or other):
+        return True
+    return False if other and not (joined or whole) else None
 
 
 def _raise_if_may_be_mistyped_home_number(
@@ -964,7 +1090,7 @@ def _raise_if_may_be_mistyped_home_number(
         raise UnusableCell(_no_valid_number_message(row_country))
     if convention == PhoneConvention.INTERNATIONAL:
         return
-    if convention == PhoneConvention.NATIONAL or _is_one_digit_off_a_mobile(
+    if convention in _WITHOUT_CALLING_CODE or _is_one_digit_off_a_mobile(
         digits, row_country.region
     ):
         raise UnusableCell(
@@ -1028,7 +1154,7 @@ def _pick_by_convention_or_country(
         return None
     phone = at_home.pop()
     is_home_mobile = phone != elsewhere and phone_kind(phone) == PhoneKind.MOBILE
-    if convention == PhoneConvention.NATIONAL or (row_country.named and is_home_mobile):
+    if convention in _WITHOUT_CALLING_CODE or (row_country.named and is_home_mobile):
         return phone
     return None
 

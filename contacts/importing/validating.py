@@ -18,6 +18,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from astronote.common.fields import compose_to_nfc
+from contacts.importing.area_codes import (
+    NeedOfAreaCodes,
+    area_code_column_by_phone_position,
+    area_code_digits_or_empty,
+    needs_by_phone_position,
+)
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,
@@ -235,8 +241,15 @@ class _RowValidator:
 
         self.country_at, self.email_at = columns("country"), columns("email")
         self.first_at, self.last_at = columns("first_name"), columns("last_name")
+        area_codes = area_code_column_by_phone_position(
+            headings, mapping["phone"], columns("area_code")
+        )
+        needs = needs_by_phone_position(
+            area_codes, sample, list(map(self._first_filled_country_cell_or_empty, sample)), region
+        )
+        self.area_code_at = {at: area_codes[at].position for at in needs}
         self.phone_readers = [
-            (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region)))
+            (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region, needs)))
             for at in mapping["phone"]
         ]
         self.phone_labels = label_positions_by_phone_position(headings, mapping["phone"])
@@ -318,8 +331,14 @@ class _RowValidator:
         ]
 
     def _detect_convention_of_column(
-        self, position: int, sample: Sequence[Sequence[str]], region: str
+        self,
+        position: int,
+        sample: Sequence[Sequence[str]],
+        region: str,
+        needs: Mapping[int, NeedOfAreaCodes],
     ) -> PhoneConvention:
+        if position in needs:
+            return PhoneConvention.UNKNOWN if needs[position].complete else PhoneConvention.LOCAL
         rows = [row for row in sample if position < len(row)]
         return detect_phone_convention(
             ((row[position], self._first_filled_country_cell_or_empty(row)) for row in rows), region
@@ -330,6 +349,10 @@ class _RowValidator:
             if at < len(cells) and (text := cells[at].strip()):
                 return text
         return ""
+
+    def _area_code_of_phone_or_empty(self, phone_at: int, cells: Sequence[str]) -> str:
+        at = self.area_code_at.get(phone_at)
+        return area_code_digits_or_empty(cells[at]) if at is not None else ""
 
     def validate(self, cells: list[str]) -> ContactRow | Rejection:
         """The row's contact, or why it is rejected."""
@@ -402,7 +425,9 @@ class _RowValidator:
             phones = [
                 phone
                 for at, reader in self.phone_readers
-                for phone in self._possible_numbers_if_remark_refuses(reader, cells[at], country)
+                for phone in self._possible_numbers_if_remark_refuses(
+                    reader, cells[at], country, self._area_code_of_phone_or_empty(at, cells)
+                )
             ]
         else:
             phones = [number.phone]
@@ -445,10 +470,13 @@ class _RowValidator:
             text = cells[at].strip()
             if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
                 continue
+            area_code = self._area_code_of_phone_or_empty(at, cells) if self.area_code_at else ""
             try:
-                number = reader.parse_or_raise_unusable(text, country)
+                number = reader.parse_or_raise_unusable(text, country, area_code)
             except UnusableCell as problem:
-                numbers = self._possible_numbers_if_remark_refuses(reader, text, country)
+                numbers = self._possible_numbers_if_remark_refuses(
+                    reader, text, country, area_code
+                )
                 if len(numbers) != 1:
                     problems.append((at, problem))
                     continue
@@ -474,12 +502,12 @@ class _RowValidator:
         return rank_of_phone_label_lowest_is_best(cells[label_at]) if label_at is not None else 0
 
     def _possible_numbers_if_remark_refuses(
-        self, reader: PhoneReader, text: str, country: str
+        self, reader: PhoneReader, text: str, country: str, area_code: str
     ) -> list[str]:
         """All numbers that a cell may hold whose remark refuses messages; such a no is kept."""
         if not phone_remark_refuses_messages(text):
             return []
-        return reader.find_all_possible_numbers(text, country)
+        return reader.find_all_possible_numbers(text, country, area_code)
 
     def _build_caching_birthday_parser(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
