@@ -1,4 +1,4 @@
-"""Area codes in a column of their own: to which phone column they belong, and whether it needs them.
+"""Area codes in a column of their own: whose numbers they begin, and whether these lack them.
 
 A number without its area code is no number, or another person's. Whether the cells of a phone
 column lack their area codes is decided by all of them (rules.md#numbers-in-a-cell).
@@ -42,7 +42,10 @@ class AreaCodeColumn(NamedTuple):
 
 
 class NeedOfAreaCodes(NamedTuple):
-    """How many rows have number and area code, in how many the number lacks it, and in how many not."""
+    """How many rows have a number and an area code.
+
+    `in_need` are those whose number lacks it, `complete` those whose number is one without it.
+    """
 
     rows: int = 0
     in_need: int = 0
@@ -79,8 +82,10 @@ def area_code_column_by_phone_position(
         if not candidates:
             continue
         nearest = min(candidates, key=lambda at: (at > phone, abs(at - phone)))
-        has_nearer = nearest + 1 in phones if nearest > phone else bool(
-            set(phones) & set(range(nearest, phone))
+        has_nearer = (
+            nearest + 1 in phones
+            if nearest > phone
+            else bool(set(phones) & set(range(nearest, phone)))
         )
         found[phone] = AreaCodeColumn(nearest, is_nearest=bool(named) or not has_nearer)
     return found

@@ -396,7 +396,9 @@ def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) ->
 def _names_area_code(words: Sequence[str], concepts: set[str]) -> bool:
     """Whether words name area codes: `DDD`, `Area code`, `Código de área`; no `Province code`."""
     return "area_code" in concepts or (
-        "area" in words and bool(concepts & {"id", "calling"}) and not concepts & {"country", "place"}
+        "area" in words
+        and bool(concepts & {"id", "calling"})
+        and not concepts & {"country", "place"}
     )
 
 

@@ -702,7 +702,7 @@ class _ColumnGuesser:
         )
 
     def _map_area_codes_or_add_questions(self) -> None:
-        """The columns of area codes that numbers lack; asks where the heading is not one of them."""
+        """The columns of area codes that numbers lack; asks if the heading does not name them."""
         phones = self.chosen.get("phone") or self.fields.get("phone", [])
         named = self._named_area_code_columns()
         in_need = self._columns_whose_area_codes_are_needed(named, phones)

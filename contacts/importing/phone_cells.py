@@ -350,9 +350,7 @@ class _RowCountry(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def _build_row_country(
-    country_text: str, store_region: str, area_code: str = ""
-) -> _RowCountry:
+def _build_row_country(country_text: str, store_region: str, area_code: str = "") -> _RowCountry:
     """The home of a row, from the texts of its country and its area code."""
     named = two_letter_country_or_empty(country_text)
     region = named or store_region
@@ -835,6 +833,10 @@ def _parse_single_number_or_raise_unusable(
             _e164_by_dial_out_prefix_but_00_or_none(plain, row_country.region) if plain else None
         )
         readings = _Readings(international, dialled)
+        if plain and row_country.area_code:
+            return _only_reading_or_raise(
+                (*readings, *_readings_behind_area_code(plain, row_country)), row_country
+            )
     else:
         return _parse_unsigned_number_or_raise_unusable(digits, number, row_country, convention)
     return _only_reading_or_raise(readings, row_country)
@@ -868,7 +870,7 @@ def _e164_by_dial_out_prefix_but_00_or_none(digits: str, region: str) -> str | N
     return phonenumbers.format_number(number, PhoneNumberFormat.E164)
 
 
-def _only_reading_or_raise(readings: _Readings, row_country: _RowCountry) -> str:
+def _only_reading_or_raise(readings: Iterable[str | None], row_country: _RowCountry) -> str:
     found = dict.fromkeys(phone for phone in readings if phone)
     if len(found) > 1:
         raise _Ambiguous(found)
@@ -955,14 +957,7 @@ def _parse_unsigned_number_or_raise_unusable(
     ):
         raise UnusableCell(_A_DATE)
     if len(found) == 1:
-        if found[0] != readings.international and _is_longer_than_any_mobile(found[0]):
-            raise UnusableCell(
-                _no_valid_number_message(row_country)
-            )  # hardly an extension without its leading zero
-        if found[0] == readings.international and not found[0].startswith(row_country.plus_code):
-            _raise_if_may_be_mistyped_home_number(digits, found[0], row_country, convention)
-        if convention == PhoneConvention.LOCAL and phone_kind(found[0]) != PhoneKind.MOBILE:
-            raise UnusableCell(_AREA_CODE_MISSING)
+        _raise_if_only_reading_is_doubtful(digits, readings, row_country, convention)
         return found[0]
     if grouped := _pick_by_digit_grouping(written, found, readings.international):
         return grouped
@@ -981,7 +976,7 @@ class _ReadingsBesideAreaCode(NamedTuple):
 
     Args:
         joined: the digits behind the area code.
-        whole: the digits alone, which hold the area code or begin with a national zero.
+        whole: the digits alone, which hold the area code.
         other: the digits alone, as a number of another area or of none.
     """
 
@@ -992,17 +987,17 @@ class _ReadingsBesideAreaCode(NamedTuple):
 
 def _readings_beside_area_code(digits: str, row_country: _RowCountry) -> _ReadingsBesideAreaCode:
     readings = _drop_readings_unlikely_in_row_country(
-        _unsigned_readings(digits, row_country), row_country
+        _unsigned_readings(digits, row_country)._replace(elsewhere=None), row_country
     )
-    joined: tuple[str, ...] = ()
-    if digits[0] != "0":
-        joined = _readings_behind_area_code(digits, row_country)
     whole, other = [], []
     for phone in dict.fromkeys(phone for phone in readings if phone):
-        if digits[0] == "0" or _holds_area_code(phone, row_country.area_code):
+        if _holds_area_code(phone, row_country.area_code):
             whole.append(phone)
         elif phone.startswith(row_country.plus_code):
             other.append(phone)
+    joined = _readings_behind_area_code(digits, row_country)
+    if _has_mobile(whole):
+        joined = tuple(phone for phone in joined if not _is_longer_than_any_mobile(phone))
     return _ReadingsBesideAreaCode(joined, tuple(whole), tuple(other))
 
 
@@ -1035,12 +1030,13 @@ def _parse_number_beside_area_code_or_raise_unusable(
     """
     joined, whole, other = _readings_beside_area_code(digits, row_country)
     found = dict.fromkeys((*joined, *whole))
-    if convention == PhoneConvention.LOCAL:
-        # A mobile without its zero may stand beside the area code of a landline.
-        has_mobile = any(phone_kind(phone) == PhoneKind.MOBILE for phone in found)
-        other = () if has_mobile else tuple(p for p in other if phone_kind(p) == PhoneKind.MOBILE)
-    if not whole:
-        found |= dict.fromkeys(other)  # a number of another area may be meant as it stands
+    has_mobile = _has_mobile(found)
+    is_local = convention == PhoneConvention.LOCAL
+    if not whole and not (is_local and has_mobile):
+        # A number of another area may be meant as it stands: a mobile without its zero beside the
+        # area code of a landline.
+        only_mobiles = is_local or has_mobile
+        found |= {p: None for p in other if not only_mobiles or phone_kind(p) == PhoneKind.MOBILE}
     if not found:
         raise UnusableCell(_no_valid_number_message(row_country))
     if len(found) > 1:
@@ -1048,7 +1044,9 @@ def _parse_number_beside_area_code_or_raise_unusable(
     return next(iter(found))
 
 
-def number_needs_area_code(cell_text: str, country_text: str, area_code: str, region: str) -> bool | None:
+def number_needs_area_code(
+    cell_text: str, country_text: str, area_code: str, region: str
+) -> bool | None:
     """Whether a cell is a number only behind the area code of its row.
 
     Args:
@@ -1069,12 +1067,35 @@ def number_needs_area_code(cell_text: str, country_text: str, area_code: str, re
     if len(pieces) != 1 or "+" in pieces[0] or row_country.unknown:
         return None
     digits = _digits_of(pieces[0])
-    if digits.startswith("0") or len(digits) < MIN_LOCAL_DIGITS:
+    if digits.startswith("00") or len(digits) < MIN_LOCAL_DIGITS:
         return None
     joined, whole, other = _readings_beside_area_code(digits, row_country)
-    if joined and not (whole or other):
+    if joined and not whole and (not other or (_has_mobile(joined) and not _has_mobile(other))):
         return True
     return False if other and not (joined or whole) else None
+
+
+def _has_mobile(phones: Iterable[str]) -> bool:
+    return any(phone_kind(phone) == PhoneKind.MOBILE for phone in phones)
+
+
+def _raise_if_only_reading_is_doubtful(
+    digits: str, readings: _Readings, row_country: _RowCountry, convention: PhoneConvention
+) -> None:
+    """Refuse the only valid reading where it is hardly the number that is meant.
+
+    Raises:
+        UnusableCell: if it is an extension without its zero, a mistyped number of the country, or
+            a number that lacks its area code.
+    """
+    phone = next(phone for phone in readings if phone)
+    is_international = phone == readings.international
+    if not is_international and _is_longer_than_any_mobile(phone):
+        raise UnusableCell(_no_valid_number_message(row_country))
+    if is_international and not phone.startswith(row_country.plus_code):
+        _raise_if_may_be_mistyped_home_number(digits, phone, row_country, convention)
+    if convention == PhoneConvention.LOCAL and phone_kind(phone) != PhoneKind.MOBILE:
+        raise UnusableCell(_AREA_CODE_MISSING)
 
 
 def _raise_if_may_be_mistyped_home_number(

@@ -474,9 +474,7 @@ class _RowValidator:
             try:
                 number = reader.parse_or_raise_unusable(text, country, area_code)
             except UnusableCell as problem:
-                numbers = self._possible_numbers_if_remark_refuses(
-                    reader, text, country, area_code
-                )
+                numbers = self._possible_numbers_if_remark_refuses(reader, text, country, area_code)
                 if len(numbers) != 1:
                     problems.append((at, problem))
                     continue
