@@ -282,10 +282,23 @@ CONCEPTS = {
         "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing lopd "
         "lgpd agb cgv cgu condiciones condizioni οροι ορων ορουσ επεξεργασια επεξεργασιασ"
     ),
-    # What a consent may be for, beside messages and the processing of data.
-    "profiling": (
+    # What a consent may be for, beside messages and the processing of data: profiles, pictures,
+    # treatment, sharing with others, direct debit, research.
+    "purpose": (
         "profiling profilazione profilage profilado perfilado perfiles profilierung profilbildung "
-        "προφιλ καταρτιση"
+        "προφιλ καταρτιση "
+        "photo photos photograph photographs photography picture pictures image images video videos "
+        "filming recording recordings "
+        "foto fotos fotografie fotografien bild bilder bildrechte aufnahmen filmaufnahmen "
+        "photographie photographies droitimage "
+        "fotografia fotografias imagen imagenes grabacion grabaciones "
+        "fotografie immagine immagini riprese registrazione "
+        "φωτογραφια φωτογραφιεσ φωτογραφιων φωτογραφιση εικονα εικονεσ βιντεο βιντεοσκοπηση "
+        "treatment treatments behandlung behandlungen traitementmedical tratamientos trattamenti "
+        "θεραπεια θεραπειασ θεραπειεσ "
+        "sharing disclosure weitergabe ubermittlung partage cesion cessione διαβιβαση κοινοποιηση "
+        "debit sepa lastschrift einzug prelevement domiciliacion addebito "
+        "research studie forschung recherche investigacion ricerca ερευνα parental"
     ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
@@ -411,6 +424,10 @@ _COMPOUND_PARTS = {word for word in CONCEPTS_BY_WORD if len(word) >= 3} | {
 }
 _LINKING_LETTERS = ("", "s", "n", "es", "en")
 _MIN_COMPOUND_LENGTH = 6
+# The last part of a compound says what it is: `Serienbrief` is a letter, `Vereinsnewsletter` one
+# by e-mail, and `Hortfreigabeerlaubnis` a permission.
+_HEAD_CONCEPTS = ("post", "call", "newsletter", "optin")
+_MIN_HEAD_LENGTH = 5
 _FUZZY_MIN_RATIO = 0.86
 
 # Words that mean one thing together, and the word that stands for them.
@@ -548,6 +565,8 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
         return parts
     if word.startswith((*REFUSED, *WITHDRAWN)):
         return ("optout",)
+    if head := _head_of_compound_or_empty(word):
+        return (word.removesuffix(head), head) if _is_consent(head) else (head,)
     if swapped := _WORD_BY_LETTERS.get("".join(sorted(word))):
         return (swapped,)
     # The first letter must be right: `desubscribed` is not `subscribed`.
@@ -558,6 +577,25 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     ]
     close = get_close_matches(word, similar, 1, _FUZZY_MIN_RATIO)
     return (close[0] if close else _word_cut_short_or_empty(word) or word,)
+
+
+def _head_of_compound_or_empty(word: str) -> str:
+    """The way of contact or the consent that an unknown compound ends with: `Serienbrief`."""
+    return next(
+        (
+            word[at:]
+            for at in range(MIN_MODIFIER_LENGTH, len(word) - _MIN_HEAD_LENGTH + 1)
+            if not CONCEPTS_BY_WORD.get(word[at:], set()).isdisjoint(_HEAD_CONCEPTS)
+        ),
+        "",
+    )
+
+
+def _is_consent(word: str) -> bool:
+    return "optin" in CONCEPTS_BY_WORD.get(word, ())
+
+
+MIN_MODIFIER_LENGTH = 4
 
 
 # A word of consent is not guessed from its beginning: `Public` is not `publicité`.

@@ -181,18 +181,34 @@ def heading_names_notes(text: str) -> bool:
     return any("note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text))
 
 
-def heading_is_of_other_channel(text: str) -> bool:
-    """Whether a heading names a way of contact that is not SMS, and nothing else: `Post`, `Calls`.
+def heading_is_of_other_channel_or_purpose(text: str) -> bool:
+    """Whether a heading names something else than messages by SMS or marketing at large.
+
+    That is a way of contact that is not SMS, such as `Post` or `Calls`, or what a consent may be
+    for beside messages, such as pictures.
 
     Args:
         text: the heading as it stands in the file.
     """
     words = canonical_heading_words(text)
     concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
-    return (
-        read_heading(text).is_sure
-        and not concepts.isdisjoint(_OTHER_CHANNELS)
-        and concepts.isdisjoint(_NOT_OF_CHANNEL_ALONE)
+    is_of_purpose = "purpose" in concepts and not concepts & _OF_MESSAGES_OR_DATA
+    is_of_channel = not concepts.isdisjoint(_OTHER_CHANNELS) and concepts.isdisjoint(
+        _NOT_OF_CHANNEL_ALONE
+    )
+    return read_heading(text).is_sure and (is_of_purpose or is_of_channel)
+
+
+def heading_names_messages_or_marketing(text: str) -> bool:
+    """Whether a heading names SMS, messages or marketing, and no other channel.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return "sms" in concepts or (
+        not concepts.isdisjoint({"topic", "advertising"}) and concepts.isdisjoint(_OTHER_CHANNELS)
     )
 
 
@@ -559,7 +575,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         # `DSGVO am` has dates of consent.
         meaning = Meaning.CONSENT_TIME if "date" in concepts else Meaning.UNCLEAR_CONSENT
         return Heading(meaning, channel=Channel.PRIVACY)
-    if "profiling" in concepts:
+    if "purpose" in concepts:
         if concepts & _OF_MESSAGES_OR_DATA:
             is_sure = False  # `Consenso marketing e profilazione` is of both
         elif positive or negative:
@@ -593,6 +609,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     if "other" in concepts and set(words) & set(_EVENT_WORDS):
         return Heading(Meaning.OTHER)
     is_sure = is_sure and ("other" not in concepts or is_of_appointments)
+    is_sure = is_sure and not concepts & _OF_OTHER_PERSONS_OR_FACTS  # `Guardian consent`
     if negative and "other" in concepts and not concepts & _OBJECTS_OF_OPT_OUTS:
         return Heading(Meaning.UNCLEAR_CONSENT)  # `Declined appointments`
     has_time = bool(set(words) & set(_DATE_WORDS | {"at", "on", "since", "seit", "desde"}))
@@ -624,6 +641,9 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     return Heading(meaning, 0, channel, is_sure)
 
 
+_OF_OTHER_PERSONS_OR_FACTS = frozenset(
+    {"other_person", "dependant", "paternal", "maternal", "birth", "birthday", "gender", "title"}
+)
 _OF_MESSAGES_OR_DATA = frozenset(
     {
         "sms",

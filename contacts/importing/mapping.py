@@ -40,10 +40,11 @@ from contacts.importing.headings import (
     Heading,
     Meaning,
     Whose,
-    heading_is_of_other_channel,
+    heading_is_of_other_channel_or_purpose,
     heading_is_of_second_surname,
     heading_is_unknown_or_names_notes,
     heading_names_calling_code,
+    heading_names_messages_or_marketing,
     heading_names_notes,
     read_heading,
 )
@@ -806,9 +807,18 @@ class _ColumnGuesser:
             and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
             for column in spoken
         )
+        has_marketing = has_sms or any(
+            column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
+            and column.heading.is_sure
+            and heading_names_messages_or_marketing(column.text)
+            and column.consent_answer_share() >= MIN_VALUE_SHARE
+            for column in spoken
+        )
         found: dict[str, list[_Column]] = {"sms_consent": [*self.sms_answers]}
         for column in spoken:
-            field = _consent_field_or_word_ask_or_empty(column, has_sms_consent_column=has_sms)
+            field = _consent_field_or_word_ask_or_empty(
+                column, has_sms_consent_column=has_sms, has_marketing_consent_column=has_marketing
+            )
             if field == "other_consent" and column.heading.channel == Channel.PRIVACY:
                 self.notes.append(
                     f"{column.text}: a no or a blank gives no consent, a yes alone is none to SMS"
@@ -996,10 +1006,10 @@ class _ColumnGuesser:
             for column in self.columns
         )
 
-    def _has_consent_to_sms(self) -> bool:
-        """Whether a column says who agreed to SMS, by its heading or because a person chose it."""
+    def _has_consent_to_sms_or_marketing(self) -> bool:
+        """Whether a column says who agreed to either, by its heading or as a person chose."""
         return bool(self.has_chosen_consent or self.sms_answers) or any(
-            column.heading.channel == Channel.SMS
+            heading_names_messages_or_marketing(column.text)
             and column.position in self.fields.get("sms_consent", ())
             for column in self.columns
         )
@@ -1054,7 +1064,7 @@ class _ColumnGuesser:
                 Meaning.REJECTION,
             ):
                 continue
-            if self._has_consent_to_sms() and _is_surely_of_other_channel(column):
+            if self._has_consent_to_sms_or_marketing() and _is_surely_of_other_channel_or_purpose(column):
                 self.notes.append(f"{column.text}: not used as consent to SMS")
                 continue
             rows_of_no = column.row_indexes_matching(
@@ -1191,10 +1201,10 @@ def _heading_or_cell_names_way_of_contact(heading: str) -> bool:
     return is_kind_of_contact or not WAYS_OF_CONTACT.isdisjoint(concepts)
 
 
-def _is_surely_of_other_channel(column: _Column) -> bool:
-    """Whether a column answers for calls, letters or e-mail, and its heading says nothing else."""
+def _is_surely_of_other_channel_or_purpose(column: _Column) -> bool:
+    """Whether a column answers for calls, letters, e-mail, pictures …, and nothing else."""
     return (
-        heading_is_of_other_channel(column.text)
+        heading_is_of_other_channel_or_purpose(column.text)
         and column.consent_answer_share() >= MIN_VALUE_SHARE
         and not any(map(cell_refuses_more_than_its_channel, set(column.all_cells)))
     )
@@ -1347,7 +1357,7 @@ def _has_letters(cell: str) -> bool:
 
 
 def _consent_field_or_word_ask_or_empty(  # noqa: C901
-    column: _Column, *, has_sms_consent_column: bool
+    column: _Column, *, has_sms_consent_column: bool, has_marketing_consent_column: bool
 ) -> str:
     """The field of a column whose heading speaks of consent; `ask` for a person; "" for none."""
     heading, cells = column.heading, column.cells
@@ -1403,6 +1413,8 @@ def _consent_field_or_word_ask_or_empty(  # noqa: C901
     if not heading.is_sure:
         if has_sms_consent_column and heading.channel != Channel.SMS:
             return ""
+        if has_marketing_consent_column and _names_something_else_than_messages(column):
+            return ""
         says_something = answered or column.matching_share(looks_like_date_with_year)
         may_say_something = _holds_few_values_with_letters(column) or (
             _holds_few_short_codes(column) and _holds_several_values_or_blanks(column)
@@ -1425,6 +1437,30 @@ def _consent_field_or_word_ask_or_empty(  # noqa: C901
         tells_apart = _holds_few_short_codes(column) and _holds_several_values_or_blanks(column)
         return "ask" if tells_apart or _holds_two_values_or_dates_and_blanks(column) else ""
     return "sms_consent"
+
+
+def _names_something_else_than_messages(column: _Column) -> bool:
+    """Whether a heading of consent has a word for something that is hardly messages.
+
+    Of a word that nobody knows, no part is one of messages, contact or marketing.
+    """
+    words = canonical_heading_words(column.text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return column.heading.channel == Channel.ANY and not (
+        concepts & {"topic", "advertising", "contact", "privacy"}
+        or any(stem in word for word in words for stem in _PARTS_OF_MESSAGE_WORDS)
+    )
+
+
+_PARTS_OF_MESSAGE_WORDS = (
+    *MESSAGE_BEGINNINGS,
+    *(
+        word
+        for word, concepts in CONCEPTS_BY_WORD.items()
+        if len(word) >= MIN_NEGATED_LENGTH
+        and concepts & {"topic", "advertising", "contact", "sms", "newsletter"}
+    ),
+)
 
 
 def _holds_answers_not_addresses(column: _Column) -> bool:

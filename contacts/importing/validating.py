@@ -48,7 +48,7 @@ from contacts.importing.headings import (
     MEANINGS_OF_CONSENT,
     Channel,
     Meaning,
-    heading_is_of_other_channel,
+    heading_is_of_other_channel_or_purpose,
     heading_is_of_second_surname,
     label_positions_by_phone_position,
     rank_of_phone_label_lowest_is_best,
@@ -218,6 +218,12 @@ def build_reader_of_refusals_and_withheld_consents(
     ).refusals_and_withheld_consents_of_row
 
 
+# Columns of consent that nobody mapped were set aside because another one says more.
+_MEANINGS_WITHOUT_REFUSALS = (
+    MEANINGS_OF_CONSENT - {Meaning.CONSENT, Meaning.OPT_OUT} | {Meaning.EMAIL, Meaning.REJECTION}
+)
+
+
 class _RowValidator:
     """Validates rows; it runs for every row of a file, so usual cells take few calls."""
 
@@ -315,7 +321,10 @@ class _RowValidator:
                 at,
                 KnownCells(
                     cell_refuses_more_than_its_channel
-                    if columns("sms_consent") and heading_is_of_other_channel(heading)
+                    if read_heading(heading).meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
+                    or (
+                        columns("sms_consent") and heading_is_of_other_channel_or_purpose(heading)
+                    )
                     else cell_refuses_messages,
                     MAX_KNOWN_TEXTS,
                 ),
@@ -323,7 +332,7 @@ class _RowValidator:
             for at, heading in enumerate(headings)
             if at not in mapped
             and read_heading(heading).meaning
-            not in {*MEANINGS_OF_CONSENT, Meaning.EMAIL, Meaning.REJECTION}
+            not in _MEANINGS_WITHOUT_REFUSALS
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),
