@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from contacts.importing.cells import fold_to_alphanumeric
+from contacts.importing.code_legends import meaning_by_code, without_legend
 from contacts.importing.heading_words import (
     CONCEPTS,
     CONCEPTS_BY_WORD,
@@ -124,7 +125,7 @@ def read_heading(text: str) -> Heading:
     """
     if text == REJECTION_HEADING:
         return Heading(Meaning.REJECTION)
-    words = canonical_heading_words(CODE_LEGEND.sub(" ", _without_date_format(text)))
+    words = canonical_heading_words(without_legend(_without_date_format(text)))
     without_answers = _without_yes_no_pair(words)
     asks = without_answers != words or _legend_has_yes_and_no(text)
     words = without_answers
@@ -285,11 +286,6 @@ def rank_of_phone_label_lowest_is_best(text: str) -> int:
 
 _SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "zweiter", "zweites"])
 
-# What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
-CODE_LEGEND = re.compile(
-    r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+?)(?=\s+\w{1,3}\s{0,3}=|[,;/|()\[\]=]|\s*$)"
-)
-
 
 def heading_without_legend(text: str) -> str:
     """A heading without the codes that it explains in brackets, as its file may have it.
@@ -298,7 +294,7 @@ def heading_without_legend(text: str) -> str:
         text: the heading, such as `SMS (1 = yes, 2 = no)`.
     """
     return _IN_BRACKETS.sub(
-        lambda match: "" if CODE_LEGEND.search(match[1]) else match[0], text
+        lambda match: "" if meaning_by_code(match[1]) else match[0], text
     ).strip()
 
 
@@ -337,7 +333,7 @@ def _consent_heading_if_it_offers_answers(
 
 def _legend_has_yes_and_no(text: str) -> bool:
     """Whether a heading explains codes that stand for yes and no: `Mailing (1 = ja, 2 = nein)`."""
-    meant = {fold_to_alphanumeric(words) for _, words in CODE_LEGEND.findall(text)}
+    meant = set(map(fold_to_alphanumeric, meaning_by_code(text).values()))
     return any(pair <= meant for pair in _YES_AND_NO)
 
 

@@ -1064,7 +1064,9 @@ class _ColumnGuesser:
                 Meaning.REJECTION,
             ):
                 continue
-            if self._has_consent_to_sms_or_marketing() and _is_surely_of_other_channel_or_purpose(column):
+            if self._has_consent_to_sms_or_marketing() and _is_surely_of_other_channel_or_purpose(
+                column
+            ):
                 self.notes.append(f"{column.text}: not used as consent to SMS")
                 continue
             rows_of_no = column.row_indexes_matching(
