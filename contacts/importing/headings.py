@@ -193,11 +193,13 @@ def heading_is_of_other_channel_or_purpose(text: str) -> bool:
     """
     words = canonical_heading_words(text)
     concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
-    is_of_purpose = "purpose" in concepts and not concepts & _OF_MESSAGES_OR_DATA
-    is_of_channel = not concepts.isdisjoint(_OTHER_CHANNELS) and concepts.isdisjoint(
-        _NOT_OF_CHANNEL_ALONE
+    if "purpose" in concepts and not concepts & _OF_MESSAGES_OR_DATA:
+        return all(word in CONCEPTS_BY_WORD or word.isdigit() for word in words)
+    return (
+        read_heading(text).is_sure
+        and not concepts.isdisjoint(_OTHER_CHANNELS)
+        and concepts.isdisjoint(_NOT_OF_CHANNEL_ALONE)
     )
-    return read_heading(text).is_sure and (is_of_purpose or is_of_channel)
 
 
 def heading_names_messages_or_marketing(text: str) -> bool:
@@ -571,12 +573,14 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         # `DSGVO am` has dates of consent.
         meaning = Meaning.CONSENT_TIME if "date" in concepts else Meaning.UNCLEAR_CONSENT
         return Heading(meaning, channel=Channel.PRIVACY)
-    if "purpose" in concepts:
+    if concepts & {"profiling", "purpose"}:
         if concepts & _OF_MESSAGES_OR_DATA:
             is_sure = False  # `Consenso marketing e profilazione` is of both
-        elif positive or negative:
+        elif "profiling" in concepts and (positive or negative):
             # Neither its yes nor its no is one to messages.
             return Heading(Meaning.OTHER, is_sure=is_sure)
+        elif is_sure and (positive or negative):
+            return Heading(Meaning.OTHER, is_sure=False)  # asked about if it is the only consent
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts

@@ -62,6 +62,7 @@ from contacts.importing.refusing_cells import (
     cell_refuses_more_than_its_channel,
     phone_remark_refuses_messages,
     short_cell_forbids_something,
+    word_has_part_for_messages,
 )
 from contacts.models import DateOrder, Gender
 from contacts.phones import PhoneKind
@@ -1450,19 +1451,8 @@ def _names_something_else_than_messages(column: _Column) -> bool:
     concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
     return column.heading.channel == Channel.ANY and not (
         concepts & {"topic", "advertising", "contact", "privacy"}
-        or any(stem in word for word in words for stem in _PARTS_OF_MESSAGE_WORDS)
+        or any(map(word_has_part_for_messages, words))
     )
-
-
-_PARTS_OF_MESSAGE_WORDS = (
-    *MESSAGE_BEGINNINGS,
-    *(
-        word
-        for word, concepts in CONCEPTS_BY_WORD.items()
-        if len(word) >= MIN_NEGATED_LENGTH
-        and concepts & {"topic", "advertising", "contact", "sms", "newsletter"}
-    ),
-)
 
 
 def _holds_answers_not_addresses(column: _Column) -> bool:
