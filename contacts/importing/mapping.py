@@ -32,6 +32,7 @@ from contacts.importing.consent_cells import (
     ConsentColumn,
     channels_if_cell_lists_only_channels,
 )
+from contacts.importing.countries import two_letter_country_or_empty
 from contacts.importing.genders import GenderColumn
 from contacts.importing.given_names import is_usual_given_name
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
@@ -51,11 +52,7 @@ from contacts.importing.headings import (
 from contacts.importing.import_refused import Question
 from contacts.importing.names import has_only_particles, is_placeholder_for_no_value
 from contacts.importing.other_languages import MESSAGE_BEGINNINGS
-from contacts.importing.phone_cells import (
-    PhoneReader,
-    detect_phone_convention,
-    two_letter_country_or_empty,
-)
+from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
 from contacts.importing.refusing_cells import (
     cell_of_several_words_mentions_messages,
     cell_refuses_messages,

@@ -65,12 +65,8 @@ from contacts.importing.names import (
     writes_family_in_capitals,
     writes_two_surnames,
 )
-from contacts.importing.phone_cells import (
-    ParsedPhone,
-    PhoneConvention,
-    PhoneReader,
-    detect_phone_convention,
-)
+from contacts.importing.phone_cells import ParsedPhone, PhoneReader, detect_phone_convention
+from contacts.importing.phone_readings import PhoneConvention
 from contacts.importing.refusing_cells import (
     cell_of_several_words_mentions_messages,
     cell_refuses_messages,
