@@ -727,11 +727,11 @@ class _ColumnGuesser:
         by_phone = area_code_column_by_phone_position(self.headings, phones, positions)
         needed = set()
         for phone, area_code in by_phone.items():
+            countries = self._countries_of_rows(without=area_code.position)
+            # Of many columns of numbers few rows must do.
+            rows = CONTENT_SAMPLE_ROWS if needs_most else len(self.sample)
             needs = needs_by_phone_position(
-                {phone: area_code},
-                self.sample,
-                self._countries_of_rows(without=area_code.position),
-                self.region,
+                {phone: area_code}, self.sample[:rows], countries[:rows], self.region
             )
             if phone in needs and (needs[phone].is_common or not needs_most):
                 needed.add(area_code.position)
