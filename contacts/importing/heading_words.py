@@ -170,8 +170,9 @@ CONCEPTS = {
         "prefix calling dial dialing dialling vorwahl landesvorwahl indicatif prefijo prefisso "
         "landervorwahl κλησησ callingcode"
     ),
+    "area_code": "ddd ortsvorwahl ortsnetzkennzahl ortskennzahl onkz netzvorwahl lada areacode",
     "area": (
-        "area ortsvorwahl zone region state province provinz provincia bezirk departement νομοσ "
+        "area zone region state province provinz provincia bezirk departement νομοσ "
         "περιφερεια county district canton kanton regione bundesland"
     ),
     "place": (
@@ -285,6 +286,21 @@ CONCEPTS = {
     "profiling": (
         "profiling profilazione profilage profilado perfilado perfiles profilierung profilbildung "
         "προφιλ καταρτιση"
+    ),
+    # The same: pictures, treatment, sharing with others, direct debit, research.
+    "purpose": (
+        "photo photos photograph photographs photography picture pictures image images video "
+        "videos filming recording recordings "
+        "foto fotos fotografie fotografien bild bilder bildrechte aufnahmen filmaufnahmen "
+        "photographie photographies droitimage "
+        "fotografia fotografias imagen imagenes grabacion grabaciones "
+        "fotografie immagine immagini riprese registrazione "
+        "φωτογραφια φωτογραφιεσ φωτογραφιων φωτογραφιση εικονα εικονεσ βιντεο βιντεοσκοπηση "
+        "treatment treatments behandlung behandlungen traitementmedical tratamientos trattamenti "
+        "θεραπεια θεραπειασ θεραπειεσ "
+        "sharing disclosure weitergabe ubermittlung partage cesion cessione διαβιβαση κοινοποιηση "
+        "debit sepa lastschrift einzug prelevement domiciliacion addebito "
+        "research studie forschung recherche investigacion ricerca ερευνα parental"
     ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
@@ -410,6 +426,10 @@ _COMPOUND_PARTS = {word for word in CONCEPTS_BY_WORD if len(word) >= 3} | {
 }
 _LINKING_LETTERS = ("", "s", "n", "es", "en")
 _MIN_COMPOUND_LENGTH = 6
+# The last part of a compound says what it is: `Serienbrief` is a letter, `Vereinsnewsletter` one
+# by e-mail, and `Hortfreigabeerlaubnis` a permission.
+_HEAD_CONCEPTS = ("post", "call", "newsletter", "optin")
+_MIN_HEAD_LENGTH = 5
 _FUZZY_MIN_RATIO = 0.86
 
 # Words that mean one thing together, and the word that stands for them.
@@ -547,6 +567,8 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
         return parts
     if word.startswith((*REFUSED, *WITHDRAWN)):
         return ("optout",)
+    if head := _head_of_compound_or_empty(word):
+        return (word.removesuffix(head), head) if _is_consent(head) else (head,)
     if swapped := _WORD_BY_LETTERS.get("".join(sorted(word))):
         return (swapped,)
     # The first letter must be right: `desubscribed` is not `subscribed`.
@@ -557,6 +579,25 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     ]
     close = get_close_matches(word, similar, 1, _FUZZY_MIN_RATIO)
     return (close[0] if close else _word_cut_short_or_empty(word) or word,)
+
+
+def _head_of_compound_or_empty(word: str) -> str:
+    """The way of contact or the consent that an unknown compound ends with: `Serienbrief`."""
+    return next(
+        (
+            word[at:]
+            for at in range(MIN_MODIFIER_LENGTH, len(word) - _MIN_HEAD_LENGTH + 1)
+            if not CONCEPTS_BY_WORD.get(word[at:], set()).isdisjoint(_HEAD_CONCEPTS)
+        ),
+        "",
+    )
+
+
+def _is_consent(word: str) -> bool:
+    return "optin" in CONCEPTS_BY_WORD.get(word, ())
+
+
+MIN_MODIFIER_LENGTH = 4
 
 
 # A word of consent is not guessed from its beginning: `Public` is not `publicité`.

@@ -17,8 +17,15 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.fields import compose_to_nfc
+from contacts.importing.area_codes import (
+    NeedOfAreaCodes,
+    area_code_column_by_phone_position,
+    area_code_digits_or_empty,
+    needs_by_phone_position,
+)
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,
@@ -43,8 +50,9 @@ from contacts.importing.headings import (
     MEANINGS_OF_CONSENT,
     Channel,
     Meaning,
-    heading_is_of_other_channel,
+    heading_is_of_other_channel_or_purpose,
     heading_is_of_second_surname,
+    heading_is_unknown_or_names_notes,
     label_positions_by_phone_position,
     rank_of_phone_label_lowest_is_best,
     read_heading,
@@ -59,13 +67,10 @@ from contacts.importing.names import (
     writes_family_in_capitals,
     writes_two_surnames,
 )
-from contacts.importing.phone_cells import (
-    ParsedPhone,
-    PhoneConvention,
-    PhoneReader,
-    detect_phone_convention,
-)
+from contacts.importing.phone_cells import ParsedPhone, PhoneReader, detect_phone_convention
+from contacts.importing.phone_readings import PhoneConvention
 from contacts.importing.refusing_cells import (
+    cell_of_several_words_mentions_messages,
     cell_refuses_messages,
     cell_refuses_messages_without_naming_opt_out,
     cell_refuses_more_than_its_channel,
@@ -213,6 +218,13 @@ def build_reader_of_refusals_and_withheld_consents(
     ).refusals_and_withheld_consents_of_row
 
 
+# Columns of consent that nobody mapped were set aside because another one says more.
+_MEANINGS_WITHOUT_REFUSALS = MEANINGS_OF_CONSENT - {Meaning.CONSENT, Meaning.OPT_OUT} | {
+    Meaning.EMAIL,
+    Meaning.REJECTION,
+}
+
+
 class _RowValidator:
     """Validates rows; it runs for every row of a file, so usual cells take few calls."""
 
@@ -236,8 +248,15 @@ class _RowValidator:
 
         self.country_at, self.email_at = columns("country"), columns("email")
         self.first_at, self.last_at = columns("first_name"), columns("last_name")
+        area_codes = area_code_column_by_phone_position(
+            headings, mapping["phone"], columns("area_code")
+        )
+        needs = needs_by_phone_position(
+            area_codes, sample, list(map(self._first_filled_country_cell_or_empty, sample)), region
+        )
+        self.area_code_at = {at: area_codes[at].position for at in needs}
         self.phone_readers = [
-            (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region)))
+            (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region, needs)))
             for at in mapping["phone"]
         ]
         self.phone_labels = label_positions_by_phone_position(headings, mapping["phone"])
@@ -303,15 +322,22 @@ class _RowValidator:
                 at,
                 KnownCells(
                     cell_refuses_more_than_its_channel
-                    if columns("sms_consent") and heading_is_of_other_channel(heading)
+                    if read_heading(heading).meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
+                    or (columns("sms_consent") and heading_is_of_other_channel_or_purpose(heading))
                     else cell_refuses_messages,
                     MAX_KNOWN_TEXTS,
                 ),
             )
             for at, heading in enumerate(headings)
-            if at not in mapped
-            and read_heading(heading).meaning
-            not in {*MEANINGS_OF_CONSENT, Meaning.EMAIL, Meaning.REJECTION}
+            if at not in mapped and read_heading(heading).meaning not in _MEANINGS_WITHOUT_REFUSALS
+        ]
+        # Notes that speak of messages and do not refuse them are asked about where the first rows
+        # have one. Below them nobody is asked, so they withhold consent.
+        self.unclear_texts = [
+            (at, KnownCells(cell_of_several_words_mentions_messages, MAX_KNOWN_TEXTS))
+            for at, _ in self.unused_texts
+            if heading_is_unknown_or_names_notes(headings[at])
+            and not any(map(cell_of_several_words_mentions_messages, cells_of(at)))
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),
@@ -319,8 +345,14 @@ class _RowValidator:
         ]
 
     def _detect_convention_of_column(
-        self, position: int, sample: Sequence[Sequence[str]], region: str
+        self,
+        position: int,
+        sample: Sequence[Sequence[str]],
+        region: str,
+        needs: Mapping[int, NeedOfAreaCodes],
     ) -> PhoneConvention:
+        if position in needs:
+            return PhoneConvention.UNKNOWN if needs[position].complete else PhoneConvention.LOCAL
         rows = [row for row in sample if position < len(row)]
         return detect_phone_convention(
             ((row[position], self._first_filled_country_cell_or_empty(row)) for row in rows), region
@@ -331,6 +363,10 @@ class _RowValidator:
             if at < len(cells) and (text := cells[at].strip()):
                 return text
         return ""
+
+    def _area_code_of_phone_or_empty(self, phone_at: int, cells: Sequence[str]) -> str:
+        at = self.area_code_at.get(phone_at)
+        return area_code_digits_or_empty(cells[at]) if at is not None else ""
 
     def validate(self, cells: list[str]) -> ContactRow | Rejection:
         """The row's contact, or why it is rejected."""
@@ -405,7 +441,9 @@ class _RowValidator:
             phones = [
                 phone
                 for at, reader in self.phone_readers
-                for phone in self._possible_numbers_if_remark_refuses(reader, cells[at], country)
+                for phone in self._possible_numbers_if_remark_refuses(
+                    reader, cells[at], country, self._area_code_of_phone_or_empty(at, cells)
+                )
             ]
         else:
             phones = [number.phone]
@@ -451,10 +489,11 @@ class _RowValidator:
             text = cells[at].strip()
             if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
                 continue
+            area_code = self._area_code_of_phone_or_empty(at, cells) if self.area_code_at else ""
             try:
-                number = reader.parse_or_raise_unusable(text, country)
+                number = reader.parse_or_raise_unusable(text, country, area_code)
             except UnusableCell as problem:
-                numbers = self._possible_numbers_if_remark_refuses(reader, text, country)
+                numbers = self._possible_numbers_if_remark_refuses(reader, text, country, area_code)
                 if len(numbers) != 1:
                     problems.append((at, problem))
                     continue
@@ -487,12 +526,12 @@ class _RowValidator:
         return rank_of_phone_label_lowest_is_best(cells[label_at]) if label_at is not None else 0
 
     def _possible_numbers_if_remark_refuses(
-        self, reader: PhoneReader, text: str, country: str
+        self, reader: PhoneReader, text: str, country: str, area_code: str
     ) -> list[str]:
         """All numbers that a cell may hold whose remark refuses messages; such a no is kept."""
         if not phone_remark_refuses_messages(text):
             return []
-        return reader.find_all_possible_numbers(text, country)
+        return reader.find_all_possible_numbers(text, country, area_code)
 
     def _build_caching_birthday_parser(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
@@ -601,12 +640,27 @@ class _RowValidator:
         for note in self._read_notes_and_list_unclear_ones(cells, dropped):
             said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
-            for at, refuses in self.unused_texts:
-                if cells[at] and refuses[cells[at]]:
-                    problem = UnusableCell(gettext("it says no to messages"))
-                    dropped.append(self._build_dropped_cell(gettext("consent"), at, cells, problem))
-                    return ConsentCell(Consent.OPTED_OUT)
+            unused = self._read_unused_texts_and_list_what_counts(cells, said, dropped)
+            said = max(said, unused, key=lambda cell: cell.consent)
         return said
+
+    def _read_unused_texts_and_list_what_counts(
+        self, cells: list[str], said: ConsentCell, dropped: list[DroppedCell]
+    ) -> ConsentCell:
+        """What columns say that nobody maps: a refusal, or doubt where the row is not in doubt."""
+        for columns, consent, problem in (
+            (self.unused_texts, Consent.OPTED_OUT, _REFUSING_CELL),
+            (self.unclear_texts, Consent.WITHHELD, _UNCLEAR_NOTE),
+        ):
+            for at, counts in columns:
+                if said.consent < consent and cells[at] and counts[cells[at]]:
+                    dropped.append(
+                        self._build_dropped_cell(
+                            gettext("consent"), at, cells, UnusableCell(problem)
+                        )
+                    )
+                    return ConsentCell(consent)
+        return _NOTHING_SAID
 
     def _has_refusing_remark(self, cells: list[str]) -> bool:
         """Whether somebody wrote a refusal beside a name or a number: `Anna (no SMS)`."""
@@ -694,6 +748,8 @@ _CELL_TYPES = (
 )
 
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
+_UNCLEAR_NOTE = _("the note may refuse messages, and does not say so clearly")
+_REFUSING_CELL = _("it says no to messages")
 
 
 def _build_agreeing_and_refusing_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
@@ -721,11 +777,7 @@ def _read_note_as_opt_out_doubt_or_nothing(
     )
     says_yes = not said.problem and said.consent == Consent.AGREES
     if is_unclear or (not says_yes and note_may_refuse_messages(text)):
-        return ConsentCell(
-            Consent.WITHHELD,
-            None,
-            gettext("the note may refuse messages, and does not say so clearly"),
-        )
+        return ConsentCell(Consent.WITHHELD, None, str(_UNCLEAR_NOTE))
     return _NOTHING_SAID
 
 
