@@ -42,6 +42,15 @@ from contacts.models import ContactImport, DateOrder, ImportStatus, RejectedRow
 REJECTED_ROWS_SHOWN = 100
 REASONS_SHOWN = 20
 FIELD_LABELS = {
+    "phone": _("phone"),
+    "first_name": _("first name"),
+    "last_name": _("last name"),
+    "full_name": _("full name"),
+    "email": _("email"),
+    "gender": _("gender"),
+    "birthday": _("birthday"),
+    "country": _("country"),
+    "area_code": _("area code"),
     "sms_consent": _("consent to SMS"),
     "sms_opt_out": _("opt-out"),
     "other_consent": _("consent to other messages"),
@@ -335,7 +344,7 @@ def _store_plan_and_build_context_or_error(
         "asked_position": question.position if question else None,
         "preview_rows": [*plan.preview_rows, *plan.odd_rows],
         "fields": [
-            *((field, FIELD_LABELS.get(field, field.replace("_", " "))) for field in FIELDS),
+            *((field, FIELD_LABELS[field]) for field in FIELDS),
             *choices_of_store(contact_import.owner),
         ],
         "reasons": (plan.totals.rejected + plan.totals.kept).most_common(REASONS_SHOWN),
