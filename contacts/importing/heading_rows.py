@@ -13,7 +13,13 @@ from contacts.importing.cells import (
     looks_like_phone,
 )
 from contacts.importing.heading_words import canonical_heading_words
-from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
+from contacts.importing.headings import (
+    MEANINGS_OF_CONSENT,
+    Meaning,
+    find_code_legend,
+    read_heading,
+    without_code_legend,
+)
 from contacts.importing.import_refused import ImportRefused, Question
 
 MAX_ROWS_ABOVE = 30
@@ -120,7 +126,8 @@ def _with_legends_of_titles(
     """The headings, each with the codes that a title explains for it: `SMS (1 = yes, 2 = no)`.
 
     A title belongs to the columns that it names, `SMS: 1 = yes, 2 = no`, else to the only column
-    that holds nothing but its codes. Codes may stand in a title each.
+    that holds nothing but its codes, or to those of consent among several. Codes may stand in a
+    title each.
     """
     result = list(headings)
     for text, legend in _legends_by_title(titles):
@@ -133,16 +140,20 @@ def _with_legends_of_titles(
                 [row[at] for row in rows if at < len(row) and row[at] != heading], codes
             )
         ]
-        named_words = set(canonical_heading_words(CODE_LEGEND.sub(" ", text)))
+        named_words = set(canonical_heading_words(without_code_legend(text)))
         named = [
             at for at in fitting if named_words.issuperset(canonical_heading_words(headings[at]))
         ]
+        of_consent = [at for at in fitting if read_heading(headings[at]).meaning in _OF_CONSENT]
         explained = ", ".join(f"{code} = {meant}" for code, meant in legend.items())
-        for at in named or (fitting if len(fitting) == 1 else ()):
+        for at in named or (fitting if len(fitting) == 1 else of_consent):
             heading = f"{headings[at].strip()} ({explained})"
-            if len(heading) <= MAX_LENGTH and not CODE_LEGEND.search(headings[at]):
+            if len(heading) <= MAX_LENGTH and not find_code_legend(headings[at]):
                 result[at] = heading
     return result
+
+
+_OF_CONSENT = MEANINGS_OF_CONSENT | {Meaning.UNCLEAR_CONSENT, Meaning.SMS}
 
 
 def _legends_by_title(titles: Sequence[str]) -> list[tuple[str, Mapping[str, str]]]:
@@ -151,7 +162,7 @@ def _legends_by_title(titles: Sequence[str]) -> list[tuple[str, Mapping[str, str
     single: dict[str, str] = {}
     texts = []
     for title in titles:
-        legend = {code: meant.strip() for code, meant in CODE_LEGEND.findall(title)}
+        legend = {code: meant.strip() for code, meant in find_code_legend(title)}
         if len(legend) >= MIN_CODES:
             found.append((title, legend))
         else:

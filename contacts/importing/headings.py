@@ -124,9 +124,9 @@ def read_heading(text: str) -> Heading:
     """
     if text == REJECTION_HEADING:
         return Heading(Meaning.REJECTION)
-    words = canonical_heading_words(CODE_LEGEND.sub(" ", _without_date_format(text)))
+    words = canonical_heading_words(without_code_legend(_without_date_format(text)))
     without_answers = _without_yes_no_pair(words)
-    asks = without_answers != words or _legend_has_yes_and_no(text)
+    asks = without_answers != words or _legend_answers_or_names_ways_of_contact(text)
     words = without_answers
     concepts: set[str] = set()
     unknown = 0
@@ -286,9 +286,35 @@ def rank_of_phone_label_lowest_is_best(text: str) -> int:
 _SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "zweiter", "zweites"])
 
 # What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
-CODE_LEGEND = re.compile(
+_CODE_LEGEND = re.compile(
     r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+?)(?=\s+\w{1,3}\s{0,3}=|[,;/|()\[\]=]|\s*$)"
 )
+# Another sign than `=`, in a list: `1: SMS, 2: Mail`, `T - text, E - email`.
+_CODE_WITH_OTHER_SIGN = re.compile(r"(?<!\w)(\w{1,2})\s{0,3}(?::|\s[-–]\s)\s{0,3}(?=[^\W\d_])")
+
+
+def _with_equals_signs_in_legend(text: str) -> str:
+    if "=" in text or len(_CODE_WITH_OTHER_SIGN.findall(text)) < 2:
+        return text
+    return _CODE_WITH_OTHER_SIGN.sub(r"\1=", text)
+
+
+def find_code_legend(text: str) -> list[tuple[str, str]]:
+    """The codes that a heading or a title explains, each with what it stands for.
+
+    Args:
+        text: such as `SMS (0 = ja, 1 = nein)` or `Contact: T - text, E - email`.
+    """
+    return _CODE_LEGEND.findall(_with_equals_signs_in_legend(text))
+
+
+def without_code_legend(text: str) -> str:
+    """A heading or a title without the codes that it explains.
+
+    Args:
+        text: the heading or title.
+    """
+    return _CODE_LEGEND.sub(" ", _with_equals_signs_in_legend(text))
 
 
 def heading_without_legend(text: str) -> str:
@@ -298,7 +324,7 @@ def heading_without_legend(text: str) -> str:
         text: the heading, such as `SMS (1 = yes, 2 = no)`.
     """
     return _IN_BRACKETS.sub(
-        lambda match: "" if CODE_LEGEND.search(match[1]) else match[0], text
+        lambda match: "" if find_code_legend(match[1]) else match[0], text
     ).strip()
 
 
@@ -327,7 +353,7 @@ def _consent_heading_if_it_offers_answers(
     """What a heading with answers is, `E-Mail (ja/nein)`; none if its cells decide."""
     if meaning == Meaning.EMAIL:
         return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=is_sure)
-    if not _legend_has_yes_and_no(text):
+    if not _legend_answers_or_names_ways_of_contact(text):
         return None
     # The cells are codes, which nobody would take for answers without the heading.
     if meaning == Meaning.SMS:
@@ -337,8 +363,15 @@ def _consent_heading_if_it_offers_answers(
 
 def _legend_has_yes_and_no(text: str) -> bool:
     """Whether a heading explains codes that stand for yes and no: `Mailing (1 = ja, 2 = nein)`."""
-    meant = {fold_to_alphanumeric(words) for _, words in CODE_LEGEND.findall(text)}
+    meant = {fold_to_alphanumeric(words) for _, words in find_code_legend(text)}
     return any(pair <= meant for pair in _YES_AND_NO)
+
+
+def _legend_answers_or_names_ways_of_contact(text: str) -> bool:
+    """Whether codes stand for yes and no, or one of several for SMS: `(S=SMS, M=Mail)`."""
+    meant = [canonical_heading_words(words) for _, words in find_code_legend(text)]
+    names_sms = any("sms" in CONCEPTS_BY_WORD.get(word, ()) for words in meant for word in words)
+    return _legend_has_yes_and_no(text) or (len(meant) > 1 and names_sms)
 
 
 _NEEDS_KNOWN_WORDS = frozenset(

@@ -1064,7 +1064,9 @@ class _ColumnGuesser:
                 Meaning.REJECTION,
             ):
                 continue
-            if self._has_consent_to_sms_or_marketing() and _is_surely_of_other_channel_or_purpose(column):
+            if self._has_consent_to_sms_or_marketing() and _is_surely_of_other_channel_or_purpose(
+                column
+            ):
                 self.notes.append(f"{column.text}: not used as consent to SMS")
                 continue
             rows_of_no = column.row_indexes_matching(
@@ -1573,7 +1575,12 @@ def _build_consent_reader(
     cells: Sequence[str] = (), *, heading: str = "", is_opt_out: bool = False
 ) -> ConsentColumn:
     return ConsentColumn(
-        cells, is_opt_out=is_opt_out, heading=heading, date_order=DateOrder.DMY, zone=UTC
+        cells,
+        is_opt_out=is_opt_out,
+        heading=heading,
+        date_order=DateOrder.DMY,
+        zone=UTC,
+        reads_polite_words=bool(heading),
     )
 
 

@@ -219,9 +219,10 @@ def build_reader_of_refusals_and_withheld_consents(
 
 
 # Columns of consent that nobody mapped were set aside because another one says more.
-_MEANINGS_WITHOUT_REFUSALS = (
-    MEANINGS_OF_CONSENT - {Meaning.CONSENT, Meaning.OPT_OUT} | {Meaning.EMAIL, Meaning.REJECTION}
-)
+_MEANINGS_WITHOUT_REFUSALS = MEANINGS_OF_CONSENT - {Meaning.CONSENT, Meaning.OPT_OUT} | {
+    Meaning.EMAIL,
+    Meaning.REJECTION,
+}
 
 
 class _RowValidator:
@@ -322,17 +323,13 @@ class _RowValidator:
                 KnownCells(
                     cell_refuses_more_than_its_channel
                     if read_heading(heading).meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
-                    or (
-                        columns("sms_consent") and heading_is_of_other_channel_or_purpose(heading)
-                    )
+                    or (columns("sms_consent") and heading_is_of_other_channel_or_purpose(heading))
                     else cell_refuses_messages,
                     MAX_KNOWN_TEXTS,
                 ),
             )
             for at, heading in enumerate(headings)
-            if at not in mapped
-            and read_heading(heading).meaning
-            not in _MEANINGS_WITHOUT_REFUSALS
+            if at not in mapped and read_heading(heading).meaning not in _MEANINGS_WITHOUT_REFUSALS
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),
