@@ -21,13 +21,15 @@ from contacts.importing.headings import Meaning, find_code_legend, read_heading
 from contacts.importing.names import is_placeholder_for_no_value
 from contacts.importing.other_languages import (
     GRANTED_BEGINNINGS,
-    NEGATIONS as NEGATIONS_ELSEWHERE,
     NO,
     POLITE,
     REFUSED_BEGINNINGS,
     UNANSWERED_BEGINNINGS,
     UNSUBSCRIBED_BEGINNINGS,
     YES,
+)
+from contacts.importing.other_languages import (
+    NEGATIONS as NEGATIONS_ELSEWHERE,
 )
 
 MAX_LENGTH = 200
@@ -109,13 +111,13 @@ NEGATIONS = (
 UNANSWERED_STEMS = (
     "set specif ask know knew answer respon reply replie defin applicab stated collect provid "
     "inform availab decid reach idea record contacted sure say tell "
-    "weiß weiss wissen wusst gefragt befragt antwort geantwort beantwort angab angegeb eingetrag erfasst "
-    "ausgefull angekreuzt bekannt entschied entschloss erreich sicher sagen festgelegt hinterlegt "
+    "weiß weiss wissen wusst gefragt befragt antwort geantwort beantwort angab angegeb eingetrag "
+    "erfasst ausgefull angekreuzt bekannt entschied entschloss erreich sicher sagen festgelegt hinterlegt "
     "sais sait repond repons demand interrog renseign precis decid joint joignab connu disponib "
     "prononc indiqu coche sur "
     "so sa sapp rispo rispost chiest interpell specific indicat decis raggiung pervenut dichiarat "
     "definit disponibil compilat lo "
-    "se sabe sabem contest respond respuest pregunt indicad especific definid decidid localiz consta "
+    "se sabe contest respond respuest pregunt indicad especific definid decidid localiz consta "
     "ξερ γνωρ απαντ ερωτ ρωτ αποφασ δηλω ορισ γνωστ συμπληρ καταχωρ βρεθ σιγουρ"
 )
 # What may stand beside them: `has not been asked yet`, `weiß ich noch nicht`.
@@ -137,10 +139,11 @@ NEUTRAL_WORDS = (
 # What people add to a yes: that they want it, gladly, and please. Alone, only those of ASSENT_WORDS
 # agree.
 POLITE_WORDS = (
-    "please pls very much love like to would d thing me my sign up do you do that with pleasure go ahead "
+    "please pls very much love like to would d thing me my sign up do you that with pleasure go "
+    "ahead "
     "bitte sehr gern gerne ich mochte will wunsche wir klar unbedingt dankeschon das darf kann "
-    "svp plait s il vous te avec plaisir veux bien voudrais souhaite desire aimerais aime je j suis "
-    "nous volontiers tout fait sur "
+    "svp plait s il vous te avec plaisir veux bien voudrais souhaite desire aimerais aime je j "
+    "suis nous volontiers tout fait sur "
     "favore voglio vorrei desidero piacere volentieri con certo certamente sono lo la io "
     "favor quiero quisiera deseo gustaria gusta gusto encantado encantada con yo me lo claro "
     "supuesto estoy "
@@ -463,7 +466,7 @@ class ConsentColumn:
                 return answer
         if len(words) == 1 and joined.startswith(UNSUBSCRIBED_BEGINNINGS):
             return Consent.OPTED_OUT
-        if len(words) == 1 and (latin := _latin_letters_of_same_look(joined)) in self.yes:
+        if len(words) == 1 and _latin_letters_of_same_look(joined) in self.yes:
             return yes  # `ΟΚ` in Greek letters
         return self._parse_phrase(words)
 

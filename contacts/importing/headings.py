@@ -134,6 +134,11 @@ def read_heading(text: str) -> Heading:
         known = CONCEPTS_BY_WORD.get(word, set())
         concepts |= known
         unknown += not known and not word.isdigit()
+    if "post" in concepts and any(word.startswith(_NEWS_BEGINNINGS) for word in words):
+        concepts.add("newsletter")  # `Lettre d'informations`, `Lettera informativa`
+        unknown -= sum(
+            word.startswith(_NEWS_BEGINNINGS) and word not in CONCEPTS_BY_WORD for word in words
+        )
     if not words:
         return Heading(Meaning.UNCLEAR_CONSENT if asks else Meaning.UNKNOWN)
     consent = _read_consent_heading(words, concepts, is_sure=not unknown)
@@ -161,6 +166,9 @@ def read_heading(text: str) -> Heading:
     if meaning != Meaning.UNKNOWN and unknown:
         rank += 100
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
+
+
+_NEWS_BEGINNINGS = ("info", "news", "noti", "notiz", "nouvelle")
 
 
 def heading_is_unknown_or_names_notes(text: str) -> bool:

@@ -220,6 +220,30 @@ def guess_columns_and_first_question(
     return ColumnGuess(fields, notes, next(iter(guess.questions), None))
 
 
+def without_guessed_other_consent_if_consent_is_new(
+    chosen: Mapping[str, Sequence[int]], guessed: Mapping[str, Sequence[int]]
+) -> dict[str, list[int]]:
+    """What a person chose, without columns of other consent that were guessed before it.
+
+    The no of a newsletter counts as one to SMS only while no column is known to ask for SMS.
+
+    Args:
+        chosen: positions of columns by field, as chosen or kept.
+        guessed: those of the plan in which the choice was made.
+    """
+    result = {field: list(positions) for field, positions in chosen.items()}
+    if set(chosen.get("sms_consent", ())) - set(guessed.get("sms_consent", ())):
+        before = set(guessed.get("other_consent", ()))
+        result["other_consent"] = [
+            position for position in result.get("other_consent", ()) if position not in before
+        ]
+    return {
+        field: positions
+        for field, positions in result.items()
+        if positions or field != "other_consent"
+    }
+
+
 def _notes_on_ignored_refusals(
     headings: Sequence[str], sample: Sequence[Sequence[str]], ignored: Sequence[int]
 ) -> list[str]:
@@ -960,11 +984,19 @@ class _ColumnGuesser:
         hint = ""
         if _holds_few_short_codes(column) and column.consent_answer_share() < 1:
             hint = "; if its codes are not read, write into its heading what they mean: (1 = yes)"
+        elif any(map(channels_if_cell_lists_only_channels, set(column.all_cells))):
+            hint = "; as consent, a way of contact that is not SMS gives none"
+        other = ""
+        if column.heading.channel == Channel.PRIVACY:
+            hint = "; as consent to something else, its no counts and its yes is none to SMS"
+            other = f"--map other_consent={at}, "
         self.questions.append(
             Question(
                 f"{column.text} may say who agreed to SMS or who did not: say whether it holds "
                 f"consent to SMS or opt-outs, or set it aside{hint}",
-                f"--map sms_consent={at}, --map sms_opt_out={at} or --ignore {at}",
+                f"--map sms_consent={at}, --map sms_opt_out={at}, {other}or --ignore {at}"
+                if other
+                else f"--map sms_consent={at}, --map sms_opt_out={at} or --ignore {at}",
                 column.position,
             )
         )
@@ -1199,8 +1231,17 @@ def _heading_or_cell_names_way_of_contact(heading: str) -> bool:
         for word in canonical_heading_words(heading)
         for concept in CONCEPTS_BY_WORD.get(word, ())
     }
-    is_kind_of_contact = "contact" in concepts and not concepts.isdisjoint({"detail", "label"})
-    return is_kind_of_contact or not WAYS_OF_CONTACT.isdisjoint(concepts)
+    return _heading_names_kind_of_contact(heading) or not WAYS_OF_CONTACT.isdisjoint(concepts)
+
+
+def _heading_names_kind_of_contact(heading: str) -> bool:
+    """Whether a heading asks by which way somebody is contacted: `Kontaktkanal`, `Contact by`."""
+    concepts = {
+        concept
+        for word in canonical_heading_words(heading)
+        for concept in CONCEPTS_BY_WORD.get(word, ())
+    }
+    return "contact" in concepts and not concepts.isdisjoint({"detail", "label"})
 
 
 def _is_surely_of_other_channel_or_purpose(column: _Column) -> bool:
@@ -1264,26 +1305,20 @@ def _holds_two_values_or_dates_and_blanks(column: _Column) -> bool:
     )
 
 
-def _is_no_or_withheld_consent(cell: str) -> bool:
-    read = _POSITIVE.read(cell)
-    return not read.problem and read.consent >= Consent.WITHHELD
-
-
 def _names_channels_but_not_always_sms(column: _Column) -> bool:
-    """Whether the cells name the ways by which customers may be reached: `E-mail & SMS`, `Post`.
+    """Whether some of a few cells name ways of contact, and not all name SMS: `SMS`, `Post`.
 
-    Some may be a no to all of them, such as `nessuno`.
+    One may be a no to all of them, such as `nessuno`. Under a heading of ways of contact any of
+    them counts, else SMS.
     """
     values = set(column.all_cells)
     named = {value: channels_if_cell_lists_only_channels(value) for value in values}
-    return (
-        len(values) <= MAX_STATES
-        and all(channels or _is_no_or_withheld_consent(value) for value, channels in named.items())
-        and any("sms" in channels for channels in named.values())
-        and (
-            len(column.all_cells) < len(column.rows)
-            or any("sms" not in channels for channels in named.values())
-        )
+    names_sms = any("sms" in channels for channels in named.values())
+    if not names_sms:
+        return any(named.values()) and _heading_names_kind_of_contact(column.text)
+    return len(values) <= MAX_STATES and (
+        len(column.all_cells) < len(column.rows)
+        or any("sms" not in channels for channels in named.values())
     )
 
 
