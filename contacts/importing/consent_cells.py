@@ -112,9 +112,9 @@ UNANSWERED_STEMS = (
     "set specif ask know knew answer respon reply replie defin applicab stated collect provid "
     "inform availab decid reach idea record contacted sure say tell "
     "weiß weiss wissen wusst gefragt befragt antwort geantwort beantwort angab angegeb eingetrag "
-    "erfasst ausgefull angekreuzt bekannt entschied entschloss erreich sicher sagen festgelegt hinterlegt "
-    "sais sait repond repons demand interrog renseign precis decid joint joignab connu disponib "
-    "prononc indiqu coche sur "
+    "erfasst ausgefull angekreuzt bekannt entschied entschloss erreich sicher sagen festgelegt "
+    "hinterlegt sais sait repond repons demand interrog renseign precis decid joint joignab connu "
+    "disponib prononc indiqu coche sur "
     "so sa sapp rispo rispost chiest interpell specific indicat decis raggiung pervenut dichiarat "
     "definit disponibil compilat lo "
     "se sabe contest respond respuest pregunt indicad especific definid decidid localiz consta "
@@ -124,7 +124,7 @@ UNANSWERED_STEMS = (
 UNANSWERED_FILLERS = (
     "i we he she they it has have had been be is was were did does do yet so far at all any "
     "ich wir er sie es hat haben habe wurde worden ist war noch bisher bislang kann man das dazu "
-    "je j il elle on ne n a ont ete est encore pas en se le la l y "
+    "je j il elle on ne n a de d ont ete est encore pas en se le la l y "
     "io lui lei ha hanno stato stata e ancora lo ci si "
     "yo el ella ha han sido aun todavia lo le "
     "εχει εχουν ηταν ακομα ακομη το την τον μασ ειναι"
@@ -139,8 +139,8 @@ NEUTRAL_WORDS = (
 # What people add to a yes: that they want it, gladly, and please. Alone, only those of ASSENT_WORDS
 # agree.
 POLITE_WORDS = (
-    "please pls very much love like to would d thing me my sign up do you that with pleasure go "
-    "ahead "
+    "please pls very much love like to receive would d thing me my sign up do you that with pleasure "
+    "go ahead "
     "bitte sehr gern gerne ich mochte will wunsche wir klar unbedingt dankeschon das darf kann "
     "svp plait s il vous te avec plaisir veux bien voudrais souhaite desire aimerais aime je j "
     "suis nous volontiers tout fait sur "
@@ -492,23 +492,31 @@ class ConsentColumn:
         agreeing = single & (_YES - {"1", "x", "t", "on"})
         if self.is_opt_out:
             return Consent.OPTED_OUT if agreeing and single <= agreeing | _NEUTRAL else None
-        agreeing |= single & (_SUBSCRIBED | _GRANTED)
-        agreeing |= {word for word in single if word.startswith(GRANTED)}
-        if pairs & _SUBSCRIBED:
-            agreeing |= single & {"opt", "opted", "in", "consent", "given"}
-        known_pairs = _GRANTED | _ASSENT if self.reads_polite_words else _GRANTED
-        for first, second in pairwise(words):
-            if first + second in known_pairs:
-                agreeing |= {first, second}  # `Einwilligung liegt vor`, `d'accord`
+        agreeing |= self._agreeing_words_but_plain_yes(words)
         others = single - _NEUTRAL
         if self.reads_polite_words:
-            agreeing |= single & _ASSENT
-            agreeing |= {word for word in single if word.startswith(GRANTED_BEGINNINGS)}
             if single & NEGATIONS_ELSEWHERE and agreeing | single & _NEUTRAL != single:
                 negated = single - NEGATIONS_ELSEWHERE
                 return Consent.OPTED_OUT if negated <= agreeing | _NEUTRAL | _POLITE else None
             others -= _POLITE
         return Consent.AGREES if agreeing and others <= agreeing else None
+
+    def _agreeing_words_but_plain_yes(self, words: list[str]) -> set[str]:
+        """The words that give consent, alone or with the word beside them: `d'accord`."""
+        single = set(words)
+        pairs = {first + second for first, second in pairwise(words)}
+        agreeing = single & (_SUBSCRIBED | _GRANTED)
+        agreeing |= {word for word in single if word.startswith(GRANTED)}
+        if self.reads_polite_words:
+            agreeing |= single & _ASSENT
+            agreeing |= {word for word in single if word.startswith(GRANTED_BEGINNINGS)}
+        if pairs & _SUBSCRIBED:
+            agreeing |= single & {"opt", "opted", "in", "consent", "given"}
+        known_pairs = _GRANTED | _ASSENT if self.reads_polite_words else _GRANTED
+        for first, second in pairwise(words):
+            if first + second in known_pairs:
+                agreeing |= {first, second}
+        return agreeing
 
     def _says_that_nobody_answered(self, words: Set[str]) -> bool:
         """Whether nobody knows, asked or answered: `has not been asked yet`, `no contesta`."""

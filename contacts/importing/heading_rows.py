@@ -17,6 +17,7 @@ from contacts.importing.headings import (
     MEANINGS_OF_CONSENT,
     Meaning,
     find_code_legend,
+    is_answer_of_pair,
     read_heading,
     without_code_legend,
 )
@@ -104,6 +105,8 @@ def find_headings_or_refuse(
     ):
         cells = _join_group_headings_with_headings_below(cells, rows[end])
         end += 1
+    elif best and numbered_rows[best - 1][0] == numbered_rows[best][0] - 1:
+        cells = _join_question_with_answers_below(rows[best - 1], cells)
     notes: tuple[str, ...] = ()
     if above:
         first, last = numbered_rows[0][0], numbered_rows[above - 1][0]
@@ -258,6 +261,21 @@ def _fills_gaps_of_heading_row(
         and any(is_heading_of_contact_field(below_row[at]) for at in gaps if below_row[at].strip())
         and heading_score.fields > 0
     )
+
+
+def _join_question_with_answers_below(above: Sequence[str], below: Sequence[str]) -> list[str]:
+    """The headings, of which `Ja` and `Nein` are joined with a question that stands over them.
+
+    The question is the only text of its row, and over the first of the answers.
+    """
+    filled = [at for at, cell in enumerate(above) if cell.strip()]
+    joined = list(below)
+    if len(filled) == 1:
+        for at in range(filled[0], len(below)):
+            if not is_answer_of_pair(below[at]):
+                break
+            joined[at] = f"{above[filled[0]].strip()} {below[at].strip()}"
+    return joined
 
 
 def _join_group_headings_with_headings_below(

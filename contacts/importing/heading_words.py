@@ -256,7 +256,8 @@ CONCEPTS = {
     ),
     "topic": (
         "empfang empfangen erhalten versand recevoir recibir ricevere δεχεται δεχομαι λαμβανει "
-        "comunicaciones comunicazioni kommunikation communication communications messages message "
+        "comunicaciones comunicazioni kommunikation communication communications comms "
+        "messages message "
         "messaging receive receives ενημερωση ενημερωσεισ λαμβανω λαμβανετε λαμβανουν recevez "
         "recibe "
         "riceve ricevi informieren informiert informer informar informare"
@@ -303,8 +304,8 @@ CONCEPTS = {
     ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
-        "ενημερωτικων bulletin infolettre infolettres mailings news enews infobrief infomail biuletyn "
-        "nyhetsbrev nyhedsbrev boletim uutiskirje hirlevel bulten zpravodaj"
+        "ενημερωτικων bulletin infolettre infolettres mailings news enews infobrief infomail "
+        "biuletyn nyhetsbrev nyhedsbrev boletim uutiskirje hirlevel bulten zpravodaj"
     ),
     "call": (
         "call calls calling anruf anrufe appel appels llamada llamadas chiamata chiamate κλησεισ "
@@ -319,6 +320,7 @@ CONCEPTS = {
         "καναλι καναλια"
     ),
     "glue": (
+        "pref prefs "
         "er nd rd invio envoi zusendung sending "
         "protection proteccion protezione προστασια προστασιασ personali personales personnelles "
         "προσωπικων dei delle degli al au all preferences preference preferencias preferenze "

@@ -341,6 +341,18 @@ _ANSWER_PAIRS = (
     "wahr falsch"
 )
 _YES_AND_NO = frozenset(frozenset(pair.split()) for pair in _ANSWER_PAIRS.split(", "))
+_ANSWERS_OF_PAIRS = frozenset().union(*_YES_AND_NO)
+
+
+def is_answer_of_pair(text: str) -> bool:
+    """Whether a text is one of two answers, such as `Ja` and `Nein`.
+
+    Args:
+        text: a heading below a question.
+    """
+    return fold_to_alphanumeric(text) in _ANSWERS_OF_PAIRS
+
+
 _OR = frozenset(["or", "η", "oder", "ou", "o"])
 
 

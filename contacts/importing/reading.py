@@ -20,10 +20,14 @@ from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from contacts.importing import cells, encodings, heading_rows, workbook
+from contacts.importing import cells, encodings, heading_rows, workbook, workbook_marks
 from contacts.importing.dates import is_month_name_or_abbreviation
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.import_refused import ImportRefused, Question
+from contacts.importing.refusing_cells import (
+    cell_refuses_messages,
+    title_names_opt_outs_or_former_people,
+)
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -662,11 +666,23 @@ def _detect_workbook_layout_or_refuse(
     path: Path, sheet: str, has_header: bool | None, largest_bytes: int
 ) -> Layout:
     """The layout of the only list of a workbook, or of all its sheets with the same headings."""
-    names = _read_names_of_visible_filled_sheets_or_refuse(path)
+    names, hidden = _read_names_of_visible_and_hidden_filled_sheets_or_refuse(path)
+    _refuse_if_comment_refuses_messages(path)
+    others: list[str] = []
     if sheet:
-        if sheet not in names:
+        if sheet not in (*names, *hidden):
             raise ImportRefused(f"there is no sheet {sheet}; there are: {', '.join(names)}")
-        names = [sheet]
+        others, names = [name for name in (*names, *hidden) if name != sheet], [sheet]
+    elif names:
+        refusing = [
+            name
+            for name in hidden
+            if _hint_if_sheet_is_named_for_refusals(name)
+            and _may_sheet_hold_customers(path, name, largest_bytes)
+        ]
+        if refusing:
+            raise _build_question_which_sheet("the workbook has a hidden list", [*names, *refusing])
+        others = hidden
     if not names:
         raise ImportRefused("the file has no rows: export the list again")
     layouts: dict[str, Layout] = {}
@@ -684,25 +700,78 @@ def _detect_workbook_layout_or_refuse(
     } or dict(islice(layouts.items(), 1))
     first = next(iter(lists.values()))
     if len({(layout.headings, layout.skip) for layout in lists.values()}) > 1:
-        raise ImportRefused(
-            Question(
-                f"the workbook has several lists; choose the sheet of one: {', '.join(lists)}",
-                "--sheet NAME",
-            )
-        )
+        raise _build_question_which_sheet("the workbook has several lists", list(lists))
     other = [name for name in lists if not _is_sheet_named_for_customers_place_or_time(name)]
     if other and len(lists) > 1:
-        raise ImportRefused(
-            Question(
-                "the workbook has several lists with the same headings, and sheet "
-                f"{other[0]} may hold other people than customers; choose the sheet of one: "
-                f"{', '.join(lists)}",
-                "--sheet NAME",
-            )
+        raise _build_question_which_sheet(
+            "the workbook has several lists with the same headings, and sheet "
+            f"{other[0]} may hold other people than customers",
+            list(lists),
         )
-    notes = [f"sheet {name}: not read" for name in names if name not in lists]
+    notes = [
+        f"{'hidden ' if name in hidden else ''}sheet {name}: not read{_hint_if_sheet_is_named_for_refusals(name)}"
+        for name in (*names, *others)
+        if name not in lists
+    ]
+    notes += _notes_on_marks_of_cells(path)
     titles = chain.from_iterable(layout.titles for layout in lists.values())
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes), titles=tuple(titles))
+
+
+def _build_question_which_sheet(what: str, names: list[str]) -> ImportRefused:
+    hints = [
+        f"{name}{hint}" for name in names if (hint := _hint_if_sheet_is_named_for_refusals(name))
+    ]
+    hints = [f"; sheet {hint}" for hint in hints]
+    return ImportRefused(
+        Question(
+            f"{what}; choose the sheet of one: {', '.join(names)}{''.join(hints)}", "--sheet NAME"
+        )
+    )
+
+
+def _hint_if_sheet_is_named_for_refusals(name: str) -> str:
+    """What to do with the people of a sheet such as `Abmeldungen`; empty for others."""
+    if not title_names_opt_outs_or_former_people(name):
+        return ""
+    return (
+        " says by its name that these people want no messages: add their numbers to the "
+        "suppressed ones"
+    )
+
+
+def _may_sheet_hold_customers(path: Path, name: str, largest_bytes: int) -> bool:
+    layout = Layout("xlsx", largest_bytes, sheets=(name,))
+    try:
+        return _is_sheet_a_customer_list(path, _add_headings_or_refuse(path, layout, None))
+    except ImportRefused:
+        return False
+
+
+def _refuse_if_comment_refuses_messages(path: Path) -> None:
+    for comment in workbook_marks.read_comments(path):
+        if cell_refuses_messages(comment):
+            raise ImportRefused(
+                f"a comment on a cell says no to messages: {comment[:60]!r}; comments are not "
+                "read, so write what they say into a column of notes and remove them"
+            )
+
+
+def _notes_on_marks_of_cells(path: Path) -> list[str]:
+    """What is not read of a workbook beside the text of its cells."""
+    comments, struck = (
+        len(workbook_marks.read_comments(path)),
+        workbook_marks.count_struck_cells(path),
+    )
+    notes = []
+    if comments:
+        notes.append(f"comments on cells: not read ({comments:,})")
+    if struck:
+        notes.append(
+            f"cells that are struck through: {struck:,}; they are read as others, so remove the "
+            "rows of people who want no messages"
+        )
+    return notes
 
 
 def _is_sheet_named_for_customers_place_or_time(sheet_name: str) -> bool:
@@ -738,8 +807,10 @@ def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:
     return any(cells.looks_like_phone(cell) for _, record in rows for cell in record)
 
 
-def _read_names_of_visible_filled_sheets_or_refuse(path: Path) -> list[str]:
-    """The names of the visible sheets of a workbook that have cells, in their order."""
+def _read_names_of_visible_and_hidden_filled_sheets_or_refuse(
+    path: Path,
+) -> tuple[list[str], list[str]]:
+    """The names of the visible and of the hidden sheets that have cells, in their order."""
     result = subprocess.run(
         [sys.executable, "-P", workbook.__file__, "--sheets", path],
         stdout=subprocess.PIPE,
@@ -749,7 +820,11 @@ def _read_names_of_visible_filled_sheets_or_refuse(path: Path) -> list[str]:
     if result.returncode:
         raise ImportRefused(_WORKBOOK_ERRORS.get(result.returncode, _TOO_MUCH_MEMORY))
     reader = csv.reader(io.StringIO(result.stdout.decode(), newline=""))
-    return [row[0] for row in reader if row]
+    sheets = [row for row in reader if row]
+    return (
+        [name for name, visibility in sheets if visibility == "visible"],
+        [name for name, visibility in sheets if visibility == "hidden"],
+    )
 
 
 def _unique_heading_names(header: Sequence[str], width: int) -> tuple[str, ...]:

@@ -101,15 +101,15 @@ _REQUESTING_BEGINNINGS = tuple(_REQUESTING_VERBS.split())
 # What else is asked for and cancelled or removed, in notes of shops and salons.
 _GOODS_AND_DATES = (
     "termin appoint booking bestell order appunt prenot rendez rdv rendezvous cita reserv ραντεβ "
-    "παραγγ invoice rechnung factur fattur polish nagellack gelnag gelpol lack smalto esmalte vernis tattoo "
-    "haar hair stain fleck item article artikel"
+    "παραγγ invoice rechnung factur fattur polish nagellack gelnag gelpol lack smalto esmalte "
+    "vernis tattoo haar hair stain fleck item article artikel"
 )
 _GOODS_AND_DATES_BEGINNINGS = tuple(_GOODS_AND_DATES.split())
 # `Leave her alone`, `in Ruhe lassen`: a verb of letting and a word of peace.
-_LETTING_BEGINNINGS = tuple(
-    ["leav", "let", "lass", "gelass", "laiss", "lasci", "dej", "αφησ", "αφηστ"]
-)
-_PEACE_BEGINNINGS = tuple(["alone", "ruhe", "tranquil", "pace", "paz", "ησυχ"])
+_LETTING_VERBS = "leav let lass gelass laiss lasci dej αφησ αφηστ"
+_LETTING_BEGINNINGS = tuple(_LETTING_VERBS.split())
+_WORDS_OF_PEACE = "alone ruhe tranquil pace paz ησυχ"
+_PEACE_BEGINNINGS = tuple(_WORDS_OF_PEACE.split())
 # A clause of nothing else than one of these and a way of contact that is not SMS says that no other
 # is wanted: `nur anrufen`, `prefers phone calls`. `Nur vormittags anrufen` says when.
 _PREFERRING_VERBS = (
@@ -119,149 +119,33 @@ _PREFERRING_VERBS = (
 )
 _PREFERRING_BEGINNINGS = tuple(_PREFERRING_VERBS.split())
 _OTHER_WAYS = (
-    "call ring phone telephone telefon telephon anruf anzuruf angeruf appel tel mail email courriel "
-    "llam chiam posta correo courrier brief briefpost lettre letter whatsapp viber τηλεφων κλησ "
-    "ταχυδρομ mailad emaile"
+    "call ring phone telephone telefon telephon anruf anzuruf angeruf appel tel mail email "
+    "courriel llam chiam posta correo courrier brief briefpost lettre letter whatsapp "
+    "viber τηλεφων κλησ ταχυδρομ mailad emaile"
 )
 _OTHER_WAYS_BEGINNINGS = tuple(_OTHER_WAYS.split())
 _OTHER_WAYS_WHOLE = frozenset(["post", "e"])
-_FILLERS_OF_PREFERENCE = frozenset(
-    [
-        "please",
-        "pls",
-        "contact",
-        "contacts",
-        "contacted",
-        "reach",
-        "reachable",
-        "by",
-        "via",
-        "with",
-        "would",
-        "be",
-        "to",
-        "the",
-        "is",
-        "her",
-        "him",
-        "them",
-        "wants",
-        "me",
-        "us",
-        "via",
-        "per",
-        "bitte",
-        "noch",
-        "mehr",
-        "kontakt",
-        "kontaktieren",
-        "erreichbar",
-        "wird",
-        "werden",
-        "ist",
-        "ein",
-        "sie",
-        "ihn",
-        "zu",
-        "e",
-        "contacter",
-        "contact",
-        "joindre",
-        "par",
-        "de",
-        "le",
-        "la",
-        "les",
-        "etre",
-        "svp",
-        "preferiamo",
-        "essere",
-        "contattare",
-        "contatto",
-        "da",
-        "via",
-        "con",
-        "per",
-        "que",
-        "le",
-        "lo",
-        "la",
-        "llamen",
-        "por",
-        "contactar",
-        "contacto",
-        "ser",
-        "favor",
-        "με",
-        "να",
-        "μεσω",
-        "για",
-        "επικοινωνια",
-        "επικοινωνιασ",
-        "την",
-        "τον",
-    ]
+_WORDS_BESIDE_PREFERENCE = (
+    "please pls contact contacts contacted reach reachable by via with would be to the is her "
+    "him them wants me us via per bitte noch mehr kontakt kontaktieren erreichbar wird werden "
+    "ist ein sie ihn zu e contacter contact joindre par de le la les etre svp preferiamo "
+    "essere contattare contatto da via con per que le lo la llamen por contactar contacto ser "
+    "favor με να μεσω για επικοινωνια επικοινωνιασ την τον"
 )
+_FILLERS_OF_PREFERENCE = frozenset(_WORDS_BESIDE_PREFERENCE.split())
 # A clause of nothing else than a negation, of wanting, and of nothing: `non gradisce`.
-_WANTING_BEGINNINGS = tuple(
-    [
-        "want",
-        "wish",
-        "like",
-        "mocht",
-        "will",
-        "woll",
-        "wunsch",
-        "souhait",
-        "veut",
-        "desir",
-        "vuol",
-        "gradi",
-        "desea",
-        "quier",
-        "θελ",
-        "επιθυμ",
-    ]
+_WANTING_VERBS = (
+    "want wish like mocht will woll wunsch souhait veut desir vuol gradi desea quier θελ επιθυμ"
 )
-_FILLERS_OF_REFUSAL = frozenset(
-    [
-        "more",
-        "any",
-        "anything",
-        "nothing",
-        "info",
-        "infos",
-        "information",
-        "informations",
-        "mehr",
-        "nichts",
-        "rien",
-        "plus",
-        "niente",
-        "nulla",
-        "piu",
-        "nada",
-        "mas",
-        "τιποτα",
-        "πλεον",
-        "ne",
-        "n",
-        "pas",
-        "does",
-        "do",
-        "did",
-        "recevoir",
-        "ricevere",
-        "recibir",
-        "receive",
-        "erhalten",
-        "bekommen",
-        "λαμβανει",
-    ]
+_WANTING_BEGINNINGS = tuple(_WANTING_VERBS.split())
+_WORDS_BESIDE_REFUSAL = (
+    "more any anything nothing info infos information informations mehr nichts rien plus "
+    "niente nulla piu nada mas τιποτα πλεον ne n pas does do did recevoir ricevere recibir "
+    "receive erhalten bekommen λαμβανει"
 )
-_FILLERS_OF_STOPPING = frozenset(
-    ["us", "to", "please", "pls", "said", "told", "me", "the", "them", "they"]
-)
+_FILLERS_OF_REFUSAL = frozenset(_WORDS_BESIDE_REFUSAL.split())
+_WORDS_BESIDE_STOP = "us to please pls said told me the them they"
+_FILLERS_OF_STOPPING = frozenset(_WORDS_BESIDE_STOP.split())
 _NEGATING_WORDS = (
     _NEGATIONS
     | {word for word, concepts in CONCEPTS_BY_WORD.items() if concepts & {"optout", "privacy"}}
@@ -327,44 +211,14 @@ def _split_with_compounds(folded: str) -> list[str]:
     return words
 
 
-# A refusal that is written together with what is refused: `NOSMS`, `PASDESMS`, `SMSOFF`, `STOPLIST`.
-_REFUSALS_BEFORE_OBJECT = [
-    "donot",
-    "dont",
-    "not",
-    "non",
-    "no",
-    "keine",
-    "kein",
-    "nicht",
-    "pasde",
-    "plusde",
-    "pas",
-    "sans",
-    "sin",
-    "nomas",
-    "senza",
-    "niente",
-    "ohne",
-    "stop",
-    "stopp",
-    "block",
-    "sperr",
-    "optout",
-    "unsub",
-    "end",
-    "μη",
-    "μην",
-    "οχι",
-    "oxi",
-    "ohi",
-    "χωρισ",
-    "zero",
-    "geen",
-    "bez",
-    "nie",
-]
-_REFUSALS_BEHIND_OBJECT = ["optout", "unsub", "stopp", "stop", "off", "nein", "οχι", "no", "non"]
+# A refusal that is written together with what is refused: `NOSMS`, `PASDESMS`, `SMSOFF`.
+_REFUSALS_BEFORE = (
+    "donot dont not non no keine kein nicht pasde plusde pas sans sin nomas senza niente ohne "
+    "stop stopp block sperr optout unsub end μη μην οχι oxi ohi χωρισ zero geen bez nie"
+)
+_REFUSALS_BEFORE_OBJECT = tuple(_REFUSALS_BEFORE.split())
+_REFUSALS_BEHIND = "optout unsub stopp stop off nein οχι no non"
+_REFUSALS_BEHIND_OBJECT = tuple(_REFUSALS_BEHIND.split())
 _OBJECTS_OF_REFUSALS = frozenset(
     word
     for word, concepts in CONCEPTS_BY_WORD.items()
@@ -372,13 +226,16 @@ _OBJECTS_OF_REFUSALS = frozenset(
 ) | {"send", "message", "messages", "msg", "list", "liste", "lista"}
 
 
+_REFUSALS_WITH_LIST = frozenset(["stop", "stopp", "black", "block", "sperr", "optout", "unsub"])
+
+
 def _as_one_word(refusal: str) -> str:
-    return "stop" if "optout" in CONCEPTS_BY_WORD.get(refusal, ()) else "no"
+    return "stop" if refusal in _REFUSALS_WITH_LIST else "no"
 
 
 def _refusal_and_object_or_empty(word: str) -> tuple[str, ...]:
     """The two parts of a refusal that is written as one word; nothing if it is none."""
-    if word in CONCEPTS_BY_WORD:
+    if "optout" not in CONCEPTS_BY_WORD.get(word, {"optout"}):
         return ()
     for refusal in _REFUSALS_BEFORE_OBJECT:
         if word.startswith(refusal) and word[len(refusal) :] in _OBJECTS_OF_REFUSALS:
@@ -402,8 +259,8 @@ _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 # Verbs have many forms: `στέλνεις`, `sollicitée`, `anzuschreiben`.
 _UNWANTED_STEMS = (
     "messag msg disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
-    "angeschrieb schreib schick belastig kontaktier angesproch ansprech bekomm beworb kurznachricht "
-    "market promot publicit pubblicit prospect demarch envoy envoi sollicit derang relanc contact "
+    "angeschrieb schreib schick belastig kontaktier angesproch ansprech bekomm beworb "
+    "kurznachricht market promot publicit pubblicit prospect demarch envoy envoi sollicit derang relanc contact "
     "envia envie mensaj molest "
     "escrib invia invii messagg scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ "
     "διαφημ προωθ ενημερ"
