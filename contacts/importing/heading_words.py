@@ -289,8 +289,8 @@ CONCEPTS = {
     "purpose": (
         "profiling profilazione profilage profilado perfilado perfiles profilierung profilbildung "
         "προφιλ καταρτιση "
-        "photo photos photograph photographs photography picture pictures image images video videos "
-        "filming recording recordings "
+        "photo photos photograph photographs photography picture pictures image images video "
+        "videos filming recording recordings "
         "foto fotos fotografie fotografien bild bilder bildrechte aufnahmen filmaufnahmen "
         "photographie photographies droitimage "
         "fotografia fotografias imagen imagenes grabacion grabaciones "

@@ -709,7 +709,8 @@ def _detect_workbook_layout_or_refuse(
             list(lists),
         )
     notes = [
-        f"{'hidden ' if name in hidden else ''}sheet {name}: not read{_hint_if_sheet_is_named_for_refusals(name)}"
+        f"{'hidden ' * (name in hidden)}sheet {name}: not read"
+        + _hint_if_sheet_is_named_for_refusals(name)
         for name in (*names, *others)
         if name not in lists
     ]

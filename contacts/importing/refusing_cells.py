@@ -260,8 +260,8 @@ _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 _UNWANTED_STEMS = (
     "messag msg disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
     "angeschrieb schreib schick belastig kontaktier angesproch ansprech bekomm beworb "
-    "kurznachricht market promot publicit pubblicit prospect demarch envoy envoi sollicit derang relanc contact "
-    "envia envie mensaj molest "
+    "kurznachricht market promot publicit pubblicit prospect demarch envoy envoi sollicit "
+    "derang relanc contact envia envie mensaj molest "
     "escrib invia invii messagg scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ "
     "διαφημ προωθ ενημερ"
 )
