@@ -139,8 +139,8 @@ NEUTRAL_WORDS = (
 # What people add to a yes: that they want it, gladly, and please. Alone, only those of ASSENT_WORDS
 # agree.
 POLITE_WORDS = (
-    "please pls very much love like to receive would d thing me my sign up do you that with pleasure "
-    "go ahead "
+    "please pls very much love like to receive would d thing me my sign up do you that with "
+    "pleasure go ahead "
     "bitte sehr gern gerne ich mochte will wunsche wir klar unbedingt dankeschon das darf kann "
     "svp plait s il vous te avec plaisir veux bien voudrais souhaite desire aimerais aime je j "
     "suis nous volontiers tout fait sur "

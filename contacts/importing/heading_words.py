@@ -305,7 +305,7 @@ CONCEPTS = {
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
         "ενημερωτικων bulletin infolettre infolettres mailings news enews infobrief infomail "
-        "biuletyn nyhetsbrev nyhedsbrev boletim uutiskirje hirlevel bulten zpravodaj"
+        "biuletyn nyhetsbrev nyhedsbrev uutiskirje hirlevel bulten zpravodaj"
     ),
     "call": (
         "call calls calling anruf anrufe appel appels llamada llamadas chiamata chiamate κλησεισ "
@@ -450,7 +450,7 @@ _PHRASES = {
         "adsoyad": "ad soyad, adi soyadi",
         "whatsapp": "whats app",
         "birthday": "birth day, b day",
-        "newsletter": "mailing list",
+        "newsletter": "mailing list, boletim informativo",
         "username": "user name",
         "date": "data di, data de",
         "zip": "zip code, postal code",
