@@ -36,7 +36,10 @@ from astronote.operations.first_day import first_steps_context_or_empty_once_las
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.custom_cells import choices_of_store, is_custom
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.mapping import FIELDS
+from contacts.importing.mapping import (
+    FIELDS,
+    without_guessed_other_consent_if_consent_is_new,
+)
 from contacts.models import ContactImport, DateOrder, ImportStatus, RejectedRow
 
 REJECTED_ROWS_SHOWN = 100
@@ -408,4 +411,4 @@ def _parse_posted_mapping(
         before = mapping_before.get(field, [])
         rank = {position: index for index, position in enumerate(before)}
         chosen[field] = sorted(positions, key=lambda at: (rank.get(at, len(rank)), at))
-    return chosen
+    return without_guessed_other_consent_if_consent_is_new(chosen, mapping_before)

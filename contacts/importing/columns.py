@@ -101,7 +101,12 @@ def build_consent_reader(
 ) -> ConsentColumn:
     """A reader of answers, of which no time is stored, by the cells and the heading of a column."""
     return ConsentColumn(
-        cells, is_opt_out=is_opt_out, heading=heading, date_order=DateOrder.DMY, zone=UTC
+        cells,
+        is_opt_out=is_opt_out,
+        heading=heading,
+        date_order=DateOrder.DMY,
+        zone=UTC,
+        reads_polite_words=bool(heading),
     )
 
 

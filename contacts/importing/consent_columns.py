@@ -101,8 +101,17 @@ def heading_or_cell_names_way_of_contact(heading: str) -> bool:
         for word in canonical_heading_words(heading)
         for concept in CONCEPTS_BY_WORD.get(word, ())
     }
-    is_kind_of_contact = "contact" in concepts and not concepts.isdisjoint({"detail", "label"})
-    return is_kind_of_contact or not WAYS_OF_CONTACT.isdisjoint(concepts)
+    return _heading_names_kind_of_contact(heading) or not WAYS_OF_CONTACT.isdisjoint(concepts)
+
+
+def _heading_names_kind_of_contact(heading: str) -> bool:
+    """Whether a heading asks by which way somebody is contacted: `Kontaktkanal`, `Contact by`."""
+    concepts = {
+        concept
+        for word in canonical_heading_words(heading)
+        for concept in CONCEPTS_BY_WORD.get(word, ())
+    }
+    return "contact" in concepts and not concepts.isdisjoint({"detail", "label"})
 
 
 def is_surely_of_other_channel_or_purpose(column: Column) -> bool:
@@ -166,26 +175,20 @@ def holds_two_values_or_dates_and_blanks(column: Column) -> bool:
     )
 
 
-def _is_no_or_withheld_consent(cell: str) -> bool:
-    read = CONSENT_READER.read(cell)
-    return not read.problem and read.consent >= Consent.WITHHELD
-
-
 def names_channels_but_not_always_sms(column: Column) -> bool:
-    """Whether the cells name the ways by which customers may be reached: `E-mail & SMS`, `Post`.
+    """Whether some of a few cells name ways of contact, and not all name SMS: `SMS`, `Post`.
 
-    Some may be a no to all of them, such as `nessuno`.
+    One may be a no to all of them, such as `nessuno`. Under a heading of ways of contact any of
+    them counts, else SMS.
     """
     values = set(column.all_cells)
     named = {value: channels_if_cell_lists_only_channels(value) for value in values}
-    return (
-        len(values) <= MAX_STATES
-        and all(channels or _is_no_or_withheld_consent(value) for value, channels in named.items())
-        and any("sms" in channels for channels in named.values())
-        and (
-            len(column.all_cells) < len(column.rows)
-            or any("sms" not in channels for channels in named.values())
-        )
+    names_sms = any("sms" in channels for channels in named.values())
+    if not names_sms:
+        return any(named.values()) and _heading_names_kind_of_contact(column.text)
+    return len(values) <= MAX_STATES and (
+        len(column.all_cells) < len(column.rows)
+        or any("sms" not in channels for channels in named.values())
     )
 
 

@@ -13,8 +13,9 @@ from contacts.importing.cells import (
     looks_like_email,
     looks_like_phone,
 )
-from contacts.importing.code_legends import MAX_LEGEND_LENGTH, headings_with_legends
-from contacts.importing.headings import Meaning, read_heading
+from contacts.importing.code_legends import MAX_LEGEND_LENGTH
+from contacts.importing.column_legends import headings_with_legends
+from contacts.importing.headings import Meaning, is_answer_of_pair, read_heading
 from contacts.importing.import_refused import ImportRefused, Question
 
 MAX_ROWS_ABOVE = 30
@@ -100,6 +101,8 @@ def find_headings_or_refuse(
     ):
         cells = _join_group_headings_with_headings_below(cells, rows[end])
         end += 1
+    elif best and numbered_rows[best - 1][0] == numbered_rows[best][0] - 1:
+        cells = _join_question_with_answers_below(rows[best - 1], cells)
     notes: tuple[str, ...] = ()
     if above:
         first, last = numbered_rows[0][0], numbered_rows[above - 1][0]
@@ -202,6 +205,21 @@ def _fills_gaps_of_heading_row(
         and any(is_heading_of_contact_field(below_row[at]) for at in gaps if below_row[at].strip())
         and heading_score.fields > 0
     )
+
+
+def _join_question_with_answers_below(above: Sequence[str], below: Sequence[str]) -> list[str]:
+    """The headings, of which `Ja` and `Nein` are joined with a question that stands over them.
+
+    The question is the only text of its row, and over the first of the answers.
+    """
+    filled = [at for at, cell in enumerate(above) if cell.strip()]
+    joined = list(below)
+    if len(filled) == 1:
+        for at in range(filled[0], len(below)):
+            if not is_answer_of_pair(below[at]):
+                break
+            joined[at] = f"{above[filled[0]].strip()} {below[at].strip()}"
+    return joined
 
 
 def _join_group_headings_with_headings_below(

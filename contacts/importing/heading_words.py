@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from contacts.importing.consent_words import REFUSED, WITHDRAWN
+from contacts.importing.other_languages import REFUSED_BEGINNINGS
 
 # The words of each concept, as `canonical_heading_words` writes them.
 CONCEPTS = {
@@ -255,7 +256,8 @@ CONCEPTS = {
     ),
     "topic": (
         "empfang empfangen erhalten versand recevoir recibir ricevere δεχεται δεχομαι λαμβανει "
-        "comunicaciones comunicazioni kommunikation communication communications messages message "
+        "comunicaciones comunicazioni kommunikation communication communications comms "
+        "messages message "
         "messaging receive receives ενημερωση ενημερωσεισ λαμβανω λαμβανετε λαμβανουν recevez "
         "recibe "
         "riceve ricevi informieren informiert informer informar informare"
@@ -304,7 +306,8 @@ CONCEPTS = {
     ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
-        "ενημερωτικων bulletin infolettre mailings"
+        "ενημερωτικων bulletin infolettre infolettres mailings news enews infobrief infomail "
+        "biuletyn nyhetsbrev nyhedsbrev uutiskirje hirlevel bulten zpravodaj"
     ),
     "call": (
         "call calls calling anruf anrufe appel appels llamada llamadas chiamata chiamate κλησεισ "
@@ -319,6 +322,7 @@ CONCEPTS = {
         "καναλι καναλια"
     ),
     "glue": (
+        "pref prefs "
         "er nd rd invio envoi zusendung sending "
         "protection proteccion protezione προστασια προστασιασ personali personales personnelles "
         "προσωπικων dei delle degli al au all preferences preference preferencias preferenze "
@@ -448,7 +452,7 @@ _PHRASES = {
         "adsoyad": "ad soyad, adi soyadi",
         "whatsapp": "whats app",
         "birthday": "birth day, b day",
-        "newsletter": "mailing list",
+        "newsletter": "mailing list, boletim informativo",
         "username": "user name",
         "date": "data di, data de",
         "zip": "zip code, postal code",
@@ -565,7 +569,7 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
         return (word,)
     if parts := compound_parts_or_empty(word):
         return parts
-    if word.startswith((*REFUSED, *WITHDRAWN)):
+    if word.startswith((*REFUSED, *WITHDRAWN, *_LONG_REFUSALS)):
         return ("optout",)
     if head := _head_of_compound_or_empty(word):
         return (word.removesuffix(head), head) if _is_consent(head) else (head,)
@@ -579,6 +583,9 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     ]
     close = get_close_matches(word, similar, 1, _FUZZY_MIN_RATIO)
     return (close[0] if close else _word_cut_short_or_empty(word) or word,)
+
+
+_LONG_REFUSALS = tuple(word for word in REFUSED_BEGINNINGS if len(word) >= _MIN_COMPOUND_LENGTH)
 
 
 def _head_of_compound_or_empty(word: str) -> str:

@@ -127,7 +127,7 @@ def read_heading(text: str) -> Heading:
         return Heading(Meaning.REJECTION)
     words = canonical_heading_words(without_legend(_without_date_format(text)))
     without_answers = _without_yes_no_pair(words)
-    asks = without_answers != words or _legend_has_yes_and_no(text)
+    asks = without_answers != words or _legend_answers_or_names_ways_of_contact(text)
     words = without_answers
     concepts: set[str] = set()
     unknown = 0
@@ -135,6 +135,11 @@ def read_heading(text: str) -> Heading:
         known = CONCEPTS_BY_WORD.get(word, set())
         concepts |= known
         unknown += not known and not word.isdigit()
+    if "post" in concepts and any(word.startswith(_NEWS_BEGINNINGS) for word in words):
+        concepts.add("newsletter")  # `Lettre d'informations`, `Lettera informativa`
+        unknown -= sum(
+            word.startswith(_NEWS_BEGINNINGS) and word not in CONCEPTS_BY_WORD for word in words
+        )
     if not words:
         return Heading(Meaning.UNCLEAR_CONSENT if asks else Meaning.UNKNOWN)
     consent = _read_consent_heading(words, concepts, is_sure=not unknown)
@@ -162,6 +167,9 @@ def read_heading(text: str) -> Heading:
     if meaning != Meaning.UNKNOWN and unknown:
         rank += 100
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
+
+
+_NEWS_BEGINNINGS = ("info", "news", "noti", "notiz", "nouvelle")
 
 
 def heading_is_unknown_or_names_notes(text: str) -> bool:
@@ -305,6 +313,18 @@ _ANSWER_PAIRS = (
     "wahr falsch"
 )
 _YES_AND_NO = frozenset(frozenset(pair.split()) for pair in _ANSWER_PAIRS.split(", "))
+_ANSWERS_OF_PAIRS = frozenset().union(*_YES_AND_NO)
+
+
+def is_answer_of_pair(text: str) -> bool:
+    """Whether a text is one of two answers, such as `Ja` and `Nein`.
+
+    Args:
+        text: a heading below a question.
+    """
+    return fold_to_alphanumeric(text) in _ANSWERS_OF_PAIRS
+
+
 _OR = frozenset(["or", "η", "oder", "ou", "o"])
 
 
@@ -325,7 +345,7 @@ def _consent_heading_if_it_offers_answers(
     """What a heading with answers is, `E-Mail (ja/nein)`; none if its cells decide."""
     if meaning == Meaning.EMAIL:
         return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=is_sure)
-    if not _legend_has_yes_and_no(text):
+    if not _legend_answers_or_names_ways_of_contact(text):
         return None
     # The cells are codes, which nobody would take for answers without the heading.
     if meaning == Meaning.SMS:
@@ -337,6 +357,13 @@ def _legend_has_yes_and_no(text: str) -> bool:
     """Whether a heading explains codes that stand for yes and no: `Mailing (1 = ja, 2 = nein)`."""
     meant = set(map(fold_to_alphanumeric, meaning_by_code(text).values()))
     return any(pair <= meant for pair in _YES_AND_NO)
+
+
+def _legend_answers_or_names_ways_of_contact(text: str) -> bool:
+    """Whether codes stand for yes and no, or one of several for SMS: `(S=SMS, M=Mail)`."""
+    meant = list(map(canonical_heading_words, meaning_by_code(text).values()))
+    names_sms = any("sms" in CONCEPTS_BY_WORD.get(word, ()) for words in meant for word in words)
+    return _legend_has_yes_and_no(text) or (len(meant) > 1 and names_sms)
 
 
 _NEEDS_KNOWN_WORDS = frozenset(

@@ -45,7 +45,7 @@ from contacts.importing.columns import (
     is_word_but_no_answer,
     repeats_few_values,
 )
-from contacts.importing.consent_cells import Consent
+from contacts.importing.consent_cells import Consent, channels_if_cell_lists_only_channels
 from contacts.importing.consent_columns import (
     CHANNELS_OF_OTHER_THINGS,
     WILLING,
@@ -204,6 +204,30 @@ def guess_columns_and_first_question(
         *_notes_on_ignored_refusals(headings, sample, chosen.get("ignored", ())),
     ]
     return ColumnGuess(fields, notes, next(iter(guess.questions), None))
+
+
+def without_guessed_other_consent_if_consent_is_new(
+    chosen: Mapping[str, Sequence[int]], guessed: Mapping[str, Sequence[int]]
+) -> dict[str, list[int]]:
+    """What a person chose, without columns of other consent that were guessed before it.
+
+    The no of a newsletter counts as one to SMS only while no column is known to ask for SMS.
+
+    Args:
+        chosen: positions of columns by field, as chosen or kept.
+        guessed: those of the plan in which the choice was made.
+    """
+    result = {field: list(positions) for field, positions in chosen.items()}
+    if set(chosen.get("sms_consent", ())) - set(guessed.get("sms_consent", ())):
+        before = set(guessed.get("other_consent", ()))
+        result["other_consent"] = [
+            position for position in result.get("other_consent", ()) if position not in before
+        ]
+    return {
+        field: positions
+        for field, positions in result.items()
+        if positions or field != "other_consent"
+    }
 
 
 def _notes_on_ignored_refusals(
@@ -1001,10 +1025,26 @@ class _ColumnGuesser:
                 " to SMS or opt-outs, or set it aside; if its codes are not read, write into its"
                 " heading what they mean: (1 = yes)"
             )
+        elif any(map(channels_if_cell_lists_only_channels, set(column.all_cells))):
+            text = gettext(
+                "%(column)s may say who agreed to SMS or who did not: say whether it holds consent"
+                " to SMS or opt-outs, or set it aside; as consent, a way of contact that is not SMS"
+                " gives none"
+            )
+        other = ""
+        if column.heading.channel == Channel.PRIVACY:
+            text = gettext(
+                "%(column)s may say who agreed to SMS or who did not: say whether it holds consent"
+                " to SMS or opt-outs, or set it aside; as consent to something else, its no counts"
+                " and its yes is none to SMS"
+            )
+            other = f"--map other_consent={at}, "
         self.questions.append(
             Question(
                 text % {"column": column.text},
-                f"--map sms_consent={at}, --map sms_opt_out={at} or --ignore {at}",
+                f"--map sms_consent={at}, --map sms_opt_out={at}, {other}or --ignore {at}"
+                if other
+                else f"--map sms_consent={at}, --map sms_opt_out={at} or --ignore {at}",
                 column.position,
             )
         )

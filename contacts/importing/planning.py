@@ -18,11 +18,8 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from contacts.importing import dates, files, mapping, reading
-from contacts.importing.code_legends import (
-    divide_rows_and_legends,
-    headings_with_legends,
-    without_legend,
-)
+from contacts.importing.code_legends import without_legend
+from contacts.importing.column_legends import divide_rows_and_legends, headings_with_legends
 from contacts.importing.consent_cells import Consent
 from contacts.importing.custom_cells import (
     PREFIX,

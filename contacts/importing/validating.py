@@ -84,6 +84,7 @@ from contacts.phones import PhoneKind, phone_kind
 CONSENT_FIELDS_OF_ANSWERS = ("sms_consent", "sms_opt_out", "other_consent")
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
+MIN_PHONE_DIGITS = 5  # a number without its area code
 MAX_KNOWN_TEXTS = 1000
 # So many birthdays that are no dates, and such a share of a column, are its way of writing them.
 MIN_UNREAD_BIRTHDAYS = 3
@@ -280,12 +281,15 @@ class _RowValidator:
             if _are_birthdays_often_unreadable(birthday_of, cells_of(at))
         }
         consents_at = [at for field in CONSENT_FIELDS_OF_ANSWERS for at in columns(field)]
+        answers = {
+            at: _cells_of_rows_with_number(at, sample, mapping["phone"]) for at in consents_at
+        }
         self.consents = [
             (
                 at,
                 ConsentColumn(
-                    cells_of(at),
-                    other_answers=[cell for other in consents_at for cell in cells_of(other)],
+                    answers[at],
+                    other_answers=[cell for other in consents_at for cell in answers[other]],
                     is_opt_out=field == "sms_opt_out",
                     heading=headings[at],
                     region=region,
@@ -699,6 +703,22 @@ class _RowValidator:
             gettext("kept without %(part)s: %(problem)s")
             % {"part": missing_part, "problem": problem},
         )
+
+
+def _cells_of_rows_with_number(
+    at: int, sample: Sequence[Sequence[str]], phones_at: Sequence[int]
+) -> list[str]:
+    """The filled cells of a column in rows of people: a row of totals counts ticks, say."""
+    return [
+        row[at]
+        for row in sample
+        if at < len(row)
+        and row[at].strip()
+        and any(
+            phone_at < len(row) and sum(map(str.isdecimal, row[phone_at])) >= MIN_PHONE_DIGITS
+            for phone_at in phones_at
+        )
+    ]
 
 
 def _are_birthdays_often_unreadable(

@@ -17,6 +17,7 @@ from tests.support.workbook import write_workbook
         ("Code 1 : oui - Code 2 : non", {"1": "oui", "2": "non"}),
         ("A -> accord; R -> refus", {"A": "accord", "R": "refus"}),
         ("A → accord R → refus", {"A": "accord", "R": "refus"}),
+        ("Contact: T - text, E - email", {"T": "text", "E": "email"}), ("A - Kunden", {}),
         ("Export du 12:30 à 13:45", {}), ("Tel: 210 / Fax: 211", {}), ("SMS: oui", {}),
         ("1 : oui", {}), ("Stand: 3", {}),
     ],

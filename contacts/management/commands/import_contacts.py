@@ -18,7 +18,10 @@ from contacts.importing import lifecycle, planning
 from contacts.importing.custom_cells import is_custom
 from contacts.importing.headings import heading_without_legend
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.mapping import FIELDS
+from contacts.importing.mapping import (
+    FIELDS,
+    without_guessed_other_consent_if_consent_is_new,
+)
 from contacts.models import (
     IMPORT_COUNTERS,
     OPEN_IMPORT_STATUSES,
@@ -248,7 +251,7 @@ def _merge_mapping_options_into_plan_or_raise(
         for field, positions in plan.mapping.items()
         if field not in chosen
     }
-    return chosen | planned
+    return without_guessed_other_consent_if_consent_is_new(chosen | planned, plan.mapping)
 
 
 def _refresh_and_get_rows_read_and_has_ended(contact_import: ContactImport) -> tuple[int, bool]:
