@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from contacts.importing.cells import UnusableCell, fold_to_alphanumeric
 from contacts.importing.import_refused import ImportRefused, Question
+from contacts.importing.month_names import months_of_word
 from contacts.models import DateOrder
 
 MAX_AGE_YEARS = 120
@@ -52,7 +53,9 @@ WEEKDAY_NAMES = (
 )
 MIN_ABBREVIATION = 3
 # Words between the day, the month and the year, and endings of ordinal numbers.
-FILLERS = "of the de del der den le il el di του τησ st nd rd th er ere o ο η"
+FILLERS = (
+    "of the de del der den le il el di του τησ st nd rd th er ere o ο η do da d m r g gada г р"
+)
 
 # What programs write where they know no year (Square 0000, Apple 1604), and where they know no
 # date: the first days of the calendars of .NET, Windows, SQL Server and spreadsheets, and the last.
@@ -119,7 +122,7 @@ MIN_OUTVOTED = 10
 
 
 class YearlessDate(UnusableCell):
-    """A date without a certain year, or a year alone; the customer is kept without a birthday."""
+    """A date without a certain year or month, or a year alone; the customer is kept without it."""
 
 
 class NoDate(UnusableCell):
@@ -305,7 +308,7 @@ def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
         elif folded in _MONTHS:
             months.append(_MONTHS[folded])
         elif folded not in _FILLERS and folded not in _WEEKDAYS:
-            raise UnusableCell("not a date such as 1990-12-31")
+            months.append(_month_of_other_language_or_raise(folded, word))
     if len(months) != 1 or not months[0] or not 1 <= len(numbers) <= 2:
         raise UnusableCell("not a date such as 1990-12-31")
     years = [number for number in numbers if len(number) == 4]
@@ -321,6 +324,21 @@ def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
     if len(days) == 1:
         raise YearlessDate("the date has no year")
     raise UnusableCell("the day is missing")
+
+
+def _month_of_other_language_or_raise(folded: str, word: str) -> int:
+    """The month that a word means.
+
+    Raises:
+        YearlessDate: if it is the name of several months.
+        UnusableCell: if it is none.
+    """
+    found = months_of_word(folded)
+    if not found:
+        raise UnusableCell("not a date such as 1990-12-31")
+    if len(found) > 1:
+        raise YearlessDate(f"{word} is the name of several months")
+    return min(found)
 
 
 def _to_date_or_raise_unusable(written: WrittenDate) -> date:

@@ -46,10 +46,15 @@ from contacts.importing.headings import (
     heading_names_calling_code,
     heading_names_messages_or_marketing,
     heading_names_notes,
+    heading_names_only_place_of_phone,
     read_heading,
 )
 from contacts.importing.import_refused import Question
-from contacts.importing.names import has_only_particles, is_placeholder_for_no_value
+from contacts.importing.names import (
+    has_only_particles,
+    is_placeholder_for_no_value,
+    without_titles_before,
+)
 from contacts.importing.other_languages import MESSAGE_BEGINNINGS
 from contacts.importing.phone_cells import (
     PhoneReader,
@@ -62,6 +67,7 @@ from contacts.importing.refusing_cells import (
     cell_refuses_more_than_its_channel,
     phone_remark_refuses_messages,
     short_cell_forbids_something,
+    without_remark_refusing_contact,
 )
 from contacts.models import DateOrder, Gender
 from contacts.phones import PhoneKind
@@ -93,6 +99,7 @@ CONTENT_SAMPLE_ROWS = 200
 MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
 MIN_SHARE_OF_NAMES_APART = 0.9
+MIN_PART_OF_NAME_HEADING = 2
 MAX_NAME_LENGTH = 60
 MIN_PHONE_DIGITS = 7
 MAX_NOTE_LENGTH = 1000
@@ -330,10 +337,20 @@ class _ColumnGuesser:
                     self.notes.append(f"{column.text}: not used, it may be of another person")
             phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
         phones = self._phones_of_first_person_adding_notes(phones)
+        at_places = self._phones_at_places()
         if phones:
-            self._assign_columns_to_field_and_mark_used("phone", phones)
+            self._assign_columns_to_field_and_mark_used("phone", [*phones, *at_places])
             return
-        self._map_phones_by_cells_or_add_question()
+        self._map_phones_by_cells_or_add_question(at_places)
+
+    def _phones_at_places(self) -> list[_Column]:
+        """The phones under a word for where they stand, such as `Fixe`; some may be mobiles."""
+        return [
+            column
+            for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.OTHER)
+            if heading_names_only_place_of_phone(column.text)
+            and column.matching_share(_holds_phone) >= MIN_VALUE_SHARE
+        ]
 
     def _holds_no_phones_adding_question_if_answers(self, column: _Column) -> bool:
         """Whether a phone column holds none; asks about answers such as those of `No phone`."""
@@ -413,14 +430,19 @@ class _ColumnGuesser:
                 )
             )
 
-    def _map_phones_by_cells_or_add_question(self) -> None:
-        """The only column whose cells are phone numbers, if its heading allows it."""
+    def _map_phones_by_cells_or_add_question(self, at_places: list[_Column]) -> None:
+        """The only column whose cells are phone numbers, if its heading allows it.
+
+        Args:
+            at_places: columns that hold phones by their headings, where no other does.
+        """
         candidates = [
             column
             for column in self._unused_filled_columns(
                 Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER
             )
-            if column.matching_share(_looks_like_phones) >= MIN_VALUE_SHARE
+            if column not in at_places
+            and column.matching_share(_looks_like_phones) >= MIN_VALUE_SHARE
             and self._mobile_or_signed_share(column) >= MIN_VALUE_SHARE
         ]
         if len(candidates) > 1:
@@ -436,6 +458,8 @@ class _ColumnGuesser:
             self.phone_headings = [guardian.text]
             self.is_of_guardians = True
             self.notes.append(f"{guardian.text}: the customer is the one whose number this is")
+        elif at_places and not candidates:
+            self._assign_columns_to_field_and_mark_used("phone", at_places)
         elif not candidates:
             names = ", ".join(column.text[:30] for column in self.columns[:10])
             self.questions.append(
@@ -455,7 +479,7 @@ class _ColumnGuesser:
                 )
             )
         else:
-            self._assign_columns_to_field_and_mark_used("phone", candidates)
+            self._assign_columns_to_field_and_mark_used("phone", [*candidates, *at_places])
             self.notes.append(f"{candidates[0].text}: phone numbers, by its cells")
 
     def _mobile_or_signed_share(self, column: _Column) -> float:
@@ -526,15 +550,9 @@ class _ColumnGuesser:
             if _holds_no_phones_emails_dates_or_answers(column)
         ]
         if not (first or last or full or plain):
-            first, last, full, plain = (
-                self._columns_of_non_customer_with_phone(meaning)
-                for meaning in (
-                    Meaning.FIRST_NAME,
-                    Meaning.LAST_NAME,
-                    Meaning.FULL_NAME,
-                    Meaning.NAME,
-                )
-            )
+            first, last, full, plain = self._names_of_non_customer_with_phone()
+        if not plain and not full and bool(first) != bool(last):
+            plain = self._column_beside_under_part_of_heading((first or last)[0])
         if not plain and not full and not (first and last):
             plain = [
                 column
@@ -542,8 +560,11 @@ class _ColumnGuesser:
                 if column.matching_share(_is_short_text_of_letters) >= MIN_VALUE_SHARE
                 and not _has_any_answer_and_not_only_yes(set(column.all_cells))
             ]
+        halves = [] if first or last or full else _two_numbered_halves_of_names(plain)
         plain = _columns_with_rank_of_first(plain)
-        if plain and bool(first) != bool(last):
+        if halves:
+            first, last = self._first_and_last_of_halves_or_question(halves)
+        elif plain and bool(first) != bool(last):
             # `Name` beside `Vorname` is the other half, unless it repeats the half that is known.
             if _full_names_contain_parts(plain[0], (first or last)[0]):
                 full = full or plain
@@ -557,21 +578,87 @@ class _ColumnGuesser:
         if not (first or last or full):
             full = self._first_company_column_of_person_names() or self._full_names_by_cells()
         if not self.has_headings and self.used and not (first or last or full):
-            names = [
-                column
-                for column in self._unused_filled_columns(Meaning.UNKNOWN)
-                if column.matching_share(_is_short_text_of_letters) >= MIN_NAME_SHARE
-                and not _holds_mostly_answers_in_words(column)
-                and (len(set(column.cells)) > 1 or len(column.cells) == 1)
-                and not _holds_both_genders_in_words(column)
-            ]
-            if len(names) == 2 and _given_name_share(names[1]) > _given_name_share(names[0]):
-                names.reverse()
-            first, last = names[:1], names[1:2]
+            first, last, full = self._names_without_headings()
         self._assign_columns_to_field_and_mark_used("first_name", first)
         self._assign_columns_to_field_and_mark_used("last_name", last)
         if not (first and last):
             self._assign_columns_to_field_and_mark_used("full_name", full)
+
+    def _names_of_non_customer_with_phone(self) -> list[list[_Column]]:
+        """The first, last, full and plain names of the one whose number the file has."""
+        names = (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME, Meaning.NAME)
+        found = list(map(self._columns_of_non_customer_with_phone, names))
+        return found if any(found) else list(map(self._columns_with_unknown_words_of_phone, names))
+
+    def _columns_with_unknown_words_of_phone(self, meaning: Meaning) -> list[_Column]:
+        """Columns whose unknown words the only phone column has, too: `Kontaktdaten Vorname`."""
+        phones = [c for c in self.columns if c.position in self.fields.get("phone", ())]
+        if len(phones) != 1 or not (shared := _unknown_words_in_heading(phones[0].text)):
+            return []
+        return [
+            column
+            for column in self.columns
+            if _unknown_words_in_heading(column.text) == shared
+            and _meaning_without_words(column.text, shared) == meaning
+        ]
+
+    def _column_beside_under_part_of_heading(self, half: _Column) -> list[_Column]:
+        """The names beside first or last names, under a word that ends theirs: `Ad`, `Soyad`."""
+        ending = fold_to_alphanumeric(half.text)
+        return [
+            column
+            for column in self._unused_filled_columns(Meaning.UNKNOWN)
+            if abs(column.position - half.position) == 1
+            and ending.endswith(fold_to_alphanumeric(column.text))
+            and len(column.text) >= MIN_PART_OF_NAME_HEADING
+            and column.matching_share(_is_short_text_of_letters) >= MIN_NAME_SHARE
+        ][:1]
+
+    def _first_and_last_of_halves_or_question(
+        self, halves: list[_Column]
+    ) -> tuple[list[_Column], list[_Column]]:
+        """Which of two columns, as `NAME1` and `NAME2`, has the first names, by usual ones."""
+        shares = [_given_name_share(column) for column in halves]
+        if shares[0] == shares[1]:
+            one, other = (column.position + 1 for column in halves)
+            self.questions.append(
+                Question(
+                    f"{halves[0].text} and {halves[1].text} may hold the first and the last name: "
+                    "say which is which, or that one of them holds the full name",
+                    f"--map first_name={other} --map last_name={one}, or the other way round, or "
+                    f"--map full_name={one}",
+                    halves[0].position,
+                )
+            )
+        elif shares[0] < shares[1]:
+            return halves[1:], halves[:1]
+        return halves[:1], halves[1:]
+
+    def _names_without_headings(
+        self,
+    ) -> tuple[list[_Column], list[_Column], list[_Column]]:
+        """The columns of first, last and full names of a list without headings."""
+        names = [
+            column
+            for column in self._unused_filled_columns(Meaning.UNKNOWN)
+            if column.matching_share(_is_name_with_or_without_remark) >= MIN_NAME_SHARE
+            and not _holds_mostly_answers_in_words(column)
+            and (len(set(column.cells)) > 1 or len(column.cells) == 1)
+            and not _holds_both_genders_in_words(column)
+        ]
+        if len(names) == 1 and names[0].matching_share(_has_several_words) >= MIN_VALUE_SHARE:
+            return [], [], names
+        if not any(
+            column.matching_share(_has_only_given_names) >= MIN_VALUE_SHARE for column in names
+        ):
+            full = [
+                c for c in names if c.matching_share(_is_given_beside_other_name) >= MIN_VALUE_SHARE
+            ]
+            if full:
+                return [], [], full[:1]
+        if len(names) == 2 and _given_name_share(names[1]) > _given_name_share(names[0]):
+            names.reverse()
+        return names[:1], names[1:2], []
 
     def _last_name_then_second_surname_columns(self, last: list[_Column]) -> list[_Column]:
         """The columns of the last name, with those of a second family name behind them."""
@@ -1064,7 +1151,9 @@ class _ColumnGuesser:
                 Meaning.REJECTION,
             ):
                 continue
-            if self._has_consent_to_sms_or_marketing() and _is_surely_of_other_channel_or_purpose(column):
+            if self._has_consent_to_sms_or_marketing() and _is_surely_of_other_channel_or_purpose(
+                column
+            ):
                 self.notes.append(f"{column.text}: not used as consent to SMS")
                 continue
             rows_of_no = column.row_indexes_matching(
@@ -1103,6 +1192,34 @@ def _repeats_few_values(column: _Column) -> bool:
     return len(values) <= MAX_STATES and len(values) * 2 <= len(column.all_cells)
 
 
+def _two_numbered_halves_of_names(plain: Sequence[_Column]) -> list[_Column]:
+    """Two columns such as `NAME1` and `NAME2` that hold one half of each name, by their cells.
+
+    Where the first holds full names or companies, the second adds something else to some.
+    """
+    filled = [column for column in plain if column.cells]
+    if len(filled) != 2:
+        return []
+    words = [canonical_heading_words(column.text) for column in filled]
+    numbers = [[word for word in heading if word.isdigit()] for heading in words]
+    without_numbers = [[word for word in heading if not word.isdigit()] for heading in words]
+    if without_numbers[0] != without_numbers[1] or numbers not in ([["1"], ["2"]], [[], ["2"]]):
+        return []
+    both = [(one, two) for one, two in zip(filled[0].rows, filled[1].rows, strict=True) if one]
+    in_pairs = sum(
+        bool(two) and all(map(_is_short_text_of_letters, (one, two))) for one, two in both
+    )
+    are_halves = (
+        in_pairs >= MIN_NAME_SHARE * len(both)
+        and filled[0].matching_share(_has_several_words) < MIN_VALUE_SHARE
+    )
+    return filled if are_halves else []
+
+
+def _has_several_words(cell: str) -> bool:
+    return len(cell.split()) > 1
+
+
 def _person_words_in_heading(column: _Column) -> frozenset[str]:
     """The words of a heading that say whose a column is: its number, `buyer`, `attendee`."""
     return frozenset(
@@ -1127,6 +1244,14 @@ def _names_only_another_person(column: _Column) -> bool:
     return (
         len(words) == len(_non_customer_words_in_heading(column.text))
         and column.matching_share(_is_short_text_of_letters) >= MIN_VALUE_SHARE
+    )
+
+
+def _unknown_words_in_heading(heading: str) -> frozenset[str]:
+    return frozenset(
+        word
+        for word in canonical_heading_words(heading)
+        if not word.isdigit() and word not in CONCEPTS_BY_WORD
     )
 
 
@@ -1666,6 +1791,22 @@ def _is_short_text_of_letters(cell: str) -> bool:
     return len(cell) <= MAX_NAME_LENGTH and plain.isalpha()
 
 
+def _is_name_with_or_without_remark(cell: str) -> bool:
+    return _is_short_text_of_letters(without_remark_refusing_contact(cell))
+
+
+def _has_only_given_names(cell: str) -> bool:
+    words = without_titles_before(cell.split())
+    return bool(words) and all(map(is_usual_given_name, words))
+
+
+def _is_given_beside_other_name(cell: str) -> bool:
+    """Whether the cell begins or ends with a usual given name, and has others: `Anna Berg`."""
+    words = without_titles_before(without_remark_refusing_contact(cell).split())
+    are_given = list(map(is_usual_given_name, words))
+    return len(words) > 1 and (are_given[0] or are_given[-1]) and not all(are_given)
+
+
 def _looks_like_full_name(cell: str) -> bool:
     """Whether the cell is two names or more, and no `Victoria Street`."""
     words = canonical_heading_words(cell)
@@ -1676,7 +1817,7 @@ def _looks_like_full_name(cell: str) -> bool:
     )
 
 
-_NAME_MARKS = {ord(mark): None for mark in " .,'’-"}
+_NAME_MARKS = {ord(mark): None for mark in " .,'’-&+"}
 
 
 def _given_name_share(column: _Column) -> float:

@@ -60,6 +60,7 @@ from contacts.importing.names import (
     has_only_particles,
     is_placeholder_for_no_value,
     reason_if_number_or_email,
+    short_titles_of_column,
     writes_family_first,
     writes_family_in_capitals,
     writes_two_surnames,
@@ -77,6 +78,7 @@ from contacts.importing.refusing_cells import (
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
+    without_remark_refusing_contact,
 )
 from contacts.models import DateOrder
 from contacts.phones import PhoneKind, phone_kind
@@ -219,9 +221,10 @@ def build_reader_of_refusals_and_withheld_consents(
 
 
 # Columns of consent that nobody mapped were set aside because another one says more.
-_MEANINGS_WITHOUT_REFUSALS = (
-    MEANINGS_OF_CONSENT - {Meaning.CONSENT, Meaning.OPT_OUT} | {Meaning.EMAIL, Meaning.REJECTION}
-)
+_MEANINGS_WITHOUT_REFUSALS = MEANINGS_OF_CONSENT - {Meaning.CONSENT, Meaning.OPT_OUT} | {
+    Meaning.EMAIL,
+    Meaning.REJECTION,
+}
 
 
 class _RowValidator:
@@ -322,17 +325,13 @@ class _RowValidator:
                 KnownCells(
                     cell_refuses_more_than_its_channel
                     if read_heading(heading).meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
-                    or (
-                        columns("sms_consent") and heading_is_of_other_channel_or_purpose(heading)
-                    )
+                    or (columns("sms_consent") and heading_is_of_other_channel_or_purpose(heading))
                     else cell_refuses_messages,
                     MAX_KNOWN_TEXTS,
                 ),
             )
             for at, heading in enumerate(headings)
-            if at not in mapped
-            and read_heading(heading).meaning
-            not in _MEANINGS_WITHOUT_REFUSALS
+            if at not in mapped and read_heading(heading).meaning not in _MEANINGS_WITHOUT_REFUSALS
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),
@@ -550,13 +549,15 @@ class _RowValidator:
                 last = last or self._name_or_drop_cell(at, cells, dropped)
         if self.full_names and not (first and last):
             for at, split_name in self.full_names:
-                if not (first and last) and self._name_or_drop_cell(at, cells, dropped):
-                    first, last = split_name(cells[at], first, last)
+                if not (first and last) and (name := self._name_or_drop_cell(at, cells, dropped)):
+                    first, last = split_name(name, first, last)
         return first, last
 
     def _name_or_drop_cell(self, at: int, cells: list[str], dropped: list[DroppedCell]) -> str:
         """The name in a cell; empty if it holds none, or something else instead."""
         name = clean_name_or_empty(cells[at])
+        if " " in name:
+            name = without_remark_refusing_contact(name)
         if name and not name.isalpha() and (problem := reason_if_number_or_email(name)):
             dropped.append(self._build_dropped_cell("name", at, cells, UnusableCell(problem)))
             return ""
@@ -682,6 +683,7 @@ def _build_name_splitter(
         family_first=writes_family_first(heading, cells),
         family_in_capitals=writes_family_in_capitals(cells),
         has_two_surnames=writes_two_surnames(cells, region),
+        short_titles=short_titles_of_column(cells),
     )
 
 
