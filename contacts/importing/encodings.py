@@ -61,6 +61,7 @@ _AFTER_LETTER = frozenset("”»’…°ªº®™€\u00a0")
 _BEFORE_LETTER = frozenset("“«‘„¿¡€\u00a0’")
 # `Mª` and `Nº` are abbreviations: what Unicode counts as letters of them are marks here.
 _ORDINALS = frozenset("ªº")
+MAX_ABBREVIATION = 2
 _WORD = re.compile(r"[^\W\d_ªº]+(?:[’´'ʼ][^\W\d_ªº]+)*")
 
 
@@ -195,6 +196,9 @@ def _is_punctuation_plausible_at(text: str, index: int) -> bool:
     if mark not in _FREE_MARKS:
         return False
     before, after = text[index - 1 : index] if index else "", text[index + 1 : index + 2]
+    letters = text[max(0, index - MAX_ABBREVIATION - 1) : index]
+    if mark in _ORDINALS and letters.isalpha() and len(letters) > MAX_ABBREVIATION:
+        return False  # `Mª`, not `Groº`
     if _is_letter(before[-1:]) and _is_letter(after):
         return mark in _APOSTROPHES or (mark in "–\u00a0" and after.isupper())
     if _is_letter(before[-1:]):

@@ -25,7 +25,7 @@ CONCEPTS = {
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
         "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
         "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer "
-        "telemovel komorka komorkowy cep mobitel matkapuhelin"
+        "telemovel komorka komorkowy mobitel matkapuhelin"
     ),
     "sms": (
         "sms text texts texting txt textmessage mms ημσ μηνυμα μηνυματα μηνυματων σμσ textos texto"
@@ -105,7 +105,8 @@ CONCEPTS = {
     "first": "first 1st erster primer primero primo premier πρωτο",
     "last": (
         "last final letzter letzte letztes letzten ultimo ultima ultimos dernier derniere "
-        "τελευταιο τελευταια"
+        "τελευταιο τελευταια senaste sidste siste laatste ostatnia ostatni posledni utolso ultim "
+        "последно последний останній zadnji zadnja son viimeisin viimane pedejais paskutinis"
     ),
     "first_name": (
         "firstname forename forenames fname vorname vornamen prenom prenoms voornaam μικροονομα "
@@ -378,7 +379,13 @@ CONCEPTS = {
         "item items discount coupon gift voucher gutschein credit credits debit limit debt owed "
         "vip blockedby transaction transactions lifetime sessions deleted seen activity "
         "engagement euid leid jahr year years month months birthyear birthmonth monat annee ano "
-        "anno ετοσ μηνασ mese mes"
+        "anno ετοσ μηνασ mese mes "
+        # Visits, purchases and when a customer was registered, in languages around the six.
+        "besok besog bezoek wizyta wizyty navsteva navstevy latogatas vizita vizite vizitas "
+        "посещение посещения визит посета відвідування візит posjet obisk ziyaret kaynti "
+        "kulastus apmeklejums apsilankymas oprettet opprettet skapad aangemaakt utworzono "
+        "vytvoreno letrehozva creat създаден создан kreirano ustvarjeno olusturma luotu loodud "
+        "aankoop zakup zakupy nakup vasarlas покупка kupnja kupovina alisveris kop kob osto"
     ),
 }
 CONCEPTS_BY_WORD: dict[str, set[str]] = {}
@@ -446,7 +453,7 @@ _FUZZY_MIN_RATIO = 0.86
 _PHRASES = {
     tuple(phrase.split()): word
     for word, phrases in {
-        "email": "e mail, e mails",
+        "email": "e mail, e mails, e posta, e post",
         "optout": "opt out, opted out, opts out, opting out, out opt",
         "optin": "opt in, opted in, opts in, opt ins",
         "donot": "do not, don t, does not, must not",

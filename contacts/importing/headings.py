@@ -231,6 +231,16 @@ def heading_is_of_second_surname(text: str) -> bool:
     )
 
 
+def heading_names_only_an_approval(text: str) -> bool:
+    """Whether a heading is one word such as `Inscription`, which may be of anything.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    return len(words) == 1 and words[0] in _ANY_APPROVAL
+
+
 def heading_names_only_place_of_phone(text: str) -> bool:
     """Whether a heading says where a phone stands, and no more: `Fixe`, `Privat`, `Σταθερό`.
 

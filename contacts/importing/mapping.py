@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, date
 from itertools import combinations, pairwise, takewhile
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from contacts.importing.area_codes import (
     area_code_column_by_phone_position,
@@ -46,6 +46,7 @@ from contacts.importing.headings import (
     heading_names_calling_code,
     heading_names_messages_or_marketing,
     heading_names_notes,
+    heading_names_only_an_approval,
     heading_names_only_place_of_phone,
     read_heading,
 )
@@ -143,12 +144,17 @@ _MEANINGS_OF_POSSIBLE_AREA_CODES = (
 class ColumnGuess(NamedTuple):
     """Positions of columns by field, preferred first, and notes for the person who imports.
 
-    `question` is what a person must answer first, if anything.
+    `questions` are what a person must answer first; none of them depends on another's answer.
     """
 
     fields: dict[str, list[int]]
     notes: list[str]
-    question: Question | None = None
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def question(self) -> Question | None:
+        """The first question, if there are any."""
+        return next(iter(self.questions), None)
 
 
 class _Column(NamedTuple):
@@ -184,7 +190,10 @@ def guess_columns_and_first_question(
     region: str,
     chosen: Mapping[str, Sequence[int]] | None = None,
 ) -> ColumnGuess:
-    """Guess which columns hold the fields of a contact.
+    """Guess which columns hold the fields of a contact, and ask what cannot be guessed.
+
+    A question about consent that would not be asked if the one before were answered is left for
+    later.
 
     Args:
         headings: one for each column.
@@ -194,6 +203,29 @@ def guess_columns_and_first_question(
             about these columns and fields. `ignored` are columns that were set aside.
     """
     chosen = chosen or {}
+    guess, first_on_consent = _guess_and_first_question_on_consent(headings, sample, region, chosen)
+    if first_on_consent is None or guess.questions[-1] is first_on_consent:
+        return guess
+    answered = {**chosen, "sms_consent": [*chosen.get("sms_consent", ())]}
+    answered["sms_consent"].append(cast(int, first_on_consent.position))
+    later, _ = _guess_and_first_question_on_consent(headings, sample, region, answered)
+    independent = {question.position for question in later.questions}
+    return guess._replace(
+        questions=tuple(
+            question
+            for question in guess.questions
+            if question is first_on_consent or question.position in independent
+        )
+    )
+
+
+def _guess_and_first_question_on_consent(
+    headings: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    region: str,
+    chosen: Mapping[str, Sequence[int]],
+) -> tuple[ColumnGuess, Question | None]:
+    """A guess with all its questions, and the first of them that is about consent."""
     chosen_positions = {position for positions in chosen.values() for position in positions}
     columns = []
     for position, text in enumerate(headings):
@@ -224,7 +256,8 @@ def guess_columns_and_first_question(
         *guess.notes,
         *_notes_on_ignored_refusals(headings, sample, chosen.get("ignored", ())),
     ]
-    return ColumnGuess(fields, notes, next(iter(guess.questions), None))
+    first_on_consent = next(iter(guess.questions_on_consent), None)
+    return ColumnGuess(fields, notes, tuple(guess.questions)), first_on_consent
 
 
 def _notes_on_ignored_refusals(
@@ -268,6 +301,7 @@ class _ColumnGuesser:
         self.fields: dict[str, list[int]] = {}
         self.notes: list[str] = []
         self.questions: list[Question] = []
+        self.questions_on_consent: list[Question] = []
         self.used: set[int] = set()
         self.sms_answers: list[_Column] = []
         self.unclear_sms: list[_Column] = []
@@ -744,7 +778,8 @@ class _ColumnGuesser:
         if self.is_of_guardians:
             return
         named = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
-        birthdays = [column for column in named if column.heading.is_sure]
+        of_phone = self._columns_with_unknown_words_of_phone(Meaning.BIRTHDAY)
+        birthdays = [column for column in named if column.heading.is_sure or column in of_phone]
         if not any(column.cells for column in birthdays):
             for column in named:
                 if not column.heading.is_sure and _are_all_birthdays_of_adults(column):
@@ -1047,7 +1082,7 @@ class _ColumnGuesser:
         hint = ""
         if _holds_few_short_codes(column) and column.consent_answer_share() < 1:
             hint = "; if its codes are not read, write into its heading what they mean: (1 = yes)"
-        self.questions.append(
+        self._add_question_on_consent(
             Question(
                 f"{column.text} may say who agreed to SMS or who did not: say whether it holds "
                 f"consent to SMS or opt-outs, or set it aside{hint}",
@@ -1060,7 +1095,7 @@ class _ColumnGuesser:
         """Ask about a column of notes, tags or kinds, of which some cells refuse messages."""
         at = column.position + 1
         count = len(column.row_indexes_matching(_refuses_forbids_or_mentions_messages))
-        self.questions.append(
+        self._add_question_on_consent(
             Question(
                 f"{column.text} may say who agreed to SMS or who did not (cells that refuse or "
                 f"mention messages: {count:,}): say whether it holds notes, of which each that "
@@ -1071,6 +1106,10 @@ class _ColumnGuesser:
                 column.position,
             )
         )
+
+    def _add_question_on_consent(self, question: Question) -> None:
+        self.questions.append(question)
+        self.questions_on_consent.append(question)
 
     def _row_indexes_with_opt_out(self) -> set[int]:
         """The rows of the sample in which a column of consent says no."""
@@ -1099,6 +1138,21 @@ class _ColumnGuesser:
             heading_names_messages_or_marketing(column.text)
             and column.position in self.fields.get("sms_consent", ())
             for column in self.columns
+        )
+
+    def _answers_as_sms_consent_for_other_channel(self, column: _Column) -> bool:
+        """Whether only the way of contact tells its heading from that of a consent to SMS.
+
+        `E-posta İzni` beside `SMS İzni`, in whatever language.
+        """
+        if not (words := _words_without_ways_of_contact(column.text)):
+            return False
+        return _names_other_way_than_sms(column.text) and any(
+            _words_without_ways_of_contact(self.headings[position]) == words
+            for position in (
+                *self.chosen.get("sms_consent", ()),
+                *self.fields.get("sms_consent", ()),
+            )
         )
 
     def _has_notes_on_messages_in_undecided_rows(self, column: _Column) -> bool:
@@ -1151,8 +1205,9 @@ class _ColumnGuesser:
                 Meaning.REJECTION,
             ):
                 continue
-            if self._has_consent_to_sms_or_marketing() and _is_surely_of_other_channel_or_purpose(
-                column
+            if self._has_consent_to_sms_or_marketing() and (
+                _is_surely_of_other_channel_or_purpose(column)
+                or self._answers_as_sms_consent_for_other_channel(column)
             ):
                 self.notes.append(f"{column.text}: not used as consent to SMS")
                 continue
@@ -1315,6 +1370,19 @@ _OF_OTHER_THINGS = (Channel.OTHER, Channel.PRIVACY)
 WAYS_OF_CONTACT = frozenset({"sms", "whatsapp", "email", "newsletter", "call", "post"})
 
 
+def _words_without_ways_of_contact(heading: str) -> frozenset[str]:
+    return frozenset(
+        word
+        for word in canonical_heading_words(heading)
+        if not CONCEPTS_BY_WORD.get(word, set()) & (WAYS_OF_CONTACT | {"glue"})
+    )
+
+
+def _names_other_way_than_sms(heading: str) -> bool:
+    concepts = {c for w in canonical_heading_words(heading) for c in CONCEPTS_BY_WORD.get(w, ())}
+    return bool(concepts & (WAYS_OF_CONTACT - {"sms"})) and "sms" not in concepts
+
+
 def _heading_or_cell_names_way_of_contact(heading: str) -> bool:
     """Whether a heading names a way of contact: `Gutschein-SMS`, `Direct mail`, `Kontaktkanal`."""
     concepts = {
@@ -1353,6 +1421,12 @@ def _holds_recent_dates_of_few(column: _Column) -> bool:
         and bool(column.cells)
         and column.matching_share(looks_like_date_with_year) == 1
         and not _are_older_than_consents(column)
+    )
+
+
+def _holds_a_date_in_every_row(column: _Column) -> bool:
+    return len(column.all_cells) == len(column.rows) and all(
+        map(looks_like_date_with_year, column.all_cells)
     )
 
 
@@ -1525,6 +1599,8 @@ def _consent_field_or_word_ask_or_empty(  # noqa: C901
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
         if heading.channel != Channel.PRIVACY and _states_tell_opt_outs(column):
             return "sms_opt_out"
+        if heading_names_only_an_approval(column.text) and _holds_a_date_in_every_row(column):
+            return ""  # `Inscription`: when somebody registered
         return "ask" if cells else ""
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms_consent_column:
