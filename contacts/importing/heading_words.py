@@ -18,8 +18,8 @@ CONCEPTS = {
     "phone": (
         "phone phones telephone telephones telephonic tel tele telno telefon telefono telefoni "
         "telefonos telefonnr telefoon τηλ τηλεφωνο τηλεφωνου τηλεφωνα τηλεφωνων τηλεφωνικοσ ph "
-        "fon fone rufnummer rufnr msisdn phonenr τηλε telf tfno tlf tfn telefonico telefonica "
-        "telefonique telefonisch"
+        "puhelin puhelinnumero телефон telefonas talrunis fon fone rufnummer rufnr msisdn phonenr "
+        "τηλε telf tfno tlf tfn telefonico telefonica telefonique telefonisch"
     ),
     "mobile": (
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "

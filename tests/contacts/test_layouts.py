@@ -322,3 +322,22 @@ def test_a_legend_above_the_headings_is_written_into_that_of_its_column(read, ab
 def test_a_legend_that_explains_no_column_or_more_than_one_changes_no_heading(read, above):
     table = "Name,Mobile,SMS,Level\nAnna,6944000501,1,0\nEva,6944000512,0,1\n"
     assert read(f"{above}\n{table}")[0].headings == ("Name", "Mobile", "SMS", "Level")
+
+
+def test_ordinals_of_spanish_are_no_letters_of_another_encoding():
+    for names in (
+        "Mª Carmen;López\nJosé;García\n",
+        "Lucía;García\nMª Pilar;Calle Mayor 3, 2º B\n",
+        "Nicolò;1º piano\nDebora;Città\n",
+    ):
+        for encoding in ("cp1252", "cp850"):
+            for region in ("", "ES", "IT", "GB"):
+                found = detect_legacy_encoding_or_empty(names.encode(encoding), region)
+                assert not found or names.encode(encoding).decode(found) == names, (names, region)
+        assert detect_legacy_encoding_or_empty(names.encode("cp1252"), "ES")
+
+
+def test_words_of_one_other_language_speak_against_the_country_of_the_store():
+    names = "Müller;Jürgen\nYıldız;Şahin\n"
+    assert not detect_legacy_encoding_or_empty(names.encode("cp1254"), "DE")
+    assert detect_legacy_encoding_or_empty(names.encode("cp1254"), "TR")
