@@ -247,7 +247,8 @@ def heading_names_only_place_of_phone(text: str) -> bool:
     Args:
         text: the heading as it stands in the file.
     """
-    concepts = [CONCEPTS_BY_WORD.get(word, set()) for word in canonical_heading_words(text)]
+    words = [word for word in canonical_heading_words(text) if not word.isdigit()]
+    concepts = [CONCEPTS_BY_WORD.get(word, set()) for word in words]
     return any(known & _PLACES_OF_PHONES for known in concepts) and all(
         known & (_PLACES_OF_PHONES | {"number", "glue", "secondary"}) for known in concepts
     )
