@@ -18,8 +18,9 @@ CONCEPTS = {
     "phone": (
         "phone phones telephone telephones telephonic tel tele telno telefon telefono telefoni "
         "telefonos telefonnr telefoon τηλ τηλεφωνο τηλεφωνου τηλεφωνα τηλεφωνων τηλεφωνικοσ ph "
-        "puhelin puhelinnumero телефон telefonas talrunis fon fone rufnummer rufnr msisdn phonenr "
-        "τηλε telf tfno tlf tfn telefonico telefonica telefonique telefonisch"
+        "puhelin puhelinnumero телефон telefonas talrunis telefonu telefonni telefonszam fon fone "
+        "rufnummer rufnr msisdn phonenr τηλε telf tfno tlf tfn telefonico telefonica telefonique "
+        "telefonisch"
     ),
     "mobile": (
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
@@ -297,8 +298,8 @@ CONCEPTS = {
     "purpose": (
         "profiling profilazione profilage profilado perfilado perfiles profilierung profilbildung "
         "προφιλ καταρτιση "
-        "photo photos photograph photographs photography picture pictures image images video videos "
-        "filming recording recordings "
+        "photo photos photograph photographs photography picture pictures image images video "
+        "videos filming recording recordings "
         "foto fotos fotografie fotografien bild bilder bildrechte aufnahmen filmaufnahmen "
         "photographie photographies droitimage "
         "fotografia fotografias imagen imagenes grabacion grabaciones "

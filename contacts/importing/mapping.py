@@ -206,8 +206,8 @@ def guess_columns_and_first_question(
     guess, first_on_consent = _guess_and_first_question_on_consent(headings, sample, region, chosen)
     if first_on_consent is None or guess.questions[-1] is first_on_consent:
         return guess
-    answered = {**chosen, "sms_consent": [*chosen.get("sms_consent", ())]}
-    answered["sms_consent"].append(cast(int, first_on_consent.position))
+    position = cast(int, first_on_consent.position)
+    answered = {**chosen, "sms_consent": [*chosen.get("sms_consent", ()), position]}
     later, _ = _guess_and_first_question_on_consent(headings, sample, region, answered)
     independent = {question.position for question in later.questions}
     return guess._replace(
