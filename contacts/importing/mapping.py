@@ -101,6 +101,8 @@ MIN_VALUE_SHARE = 0.6
 MIN_NAME_SHARE = 0.8
 MIN_SHARE_OF_NAMES_APART = 0.9
 MIN_PART_OF_NAME_HEADING = 2
+# So many times as many usual given names must one of two columns have as the other one.
+MIN_NAME_ORDER_MAJORITY = 2
 MAX_NAME_LENGTH = 60
 MIN_PHONE_DIGITS = 7
 MAX_NOTE_LENGTH = 1000
@@ -653,7 +655,7 @@ class _ColumnGuesser:
     ) -> tuple[list[_Column], list[_Column]]:
         """Which of two columns, as `NAME1` and `NAME2`, has the first names, by usual ones."""
         shares = [_given_name_share(column) for column in halves]
-        if shares[0] == shares[1]:
+        if max(shares) <= MIN_NAME_ORDER_MAJORITY * min(shares):
             one, other = (column.position + 1 for column in halves)
             self.questions.append(
                 Question(

@@ -249,9 +249,10 @@ def test_of_two_numbered_columns_usual_given_names_tell_the_first_name(headings)
 
 
 def test_two_numbered_columns_of_names_that_nobody_knows_are_asked_about():
-    rows = [["Qwert", "Zxcv", "6900000001"], ["Uiop", "Bnm", "6900000002"]]
-    asked = read_rows(["NAME1", "NAME2", "Mobile"], rows)[1].question
-    assert "--map first_name=2 --map last_name=1" in asked.command_line_text()
+    for first, second in ((["Qwert", "Uiop"], ["Zxcv", "Bnm"]), (["Anna", "Eva"], ["Jan", "Xyz"])):
+        rows = list(map(list, zip(first, second, numbers(2), strict=True)))
+        asked = read_rows(["NAME1", "NAME2", "Mobile"], rows)[1].question
+        assert "--map first_name=2 --map last_name=1" in asked.command_line_text()
 
 
 @pytest.mark.parametrize(

@@ -341,3 +341,10 @@ def test_words_of_one_other_language_speak_against_the_country_of_the_store():
     names = "Müller;Jürgen\nYıldız;Şahin\n"
     assert not detect_legacy_encoding_or_empty(names.encode("cp1254"), "DE")
     assert detect_legacy_encoding_or_empty(names.encode("cp1254"), "TR")
+
+
+def test_lines_of_two_encodings_are_named_and_no_encoding_is_asked_for(refusal):
+    text = "Name;Handy\nJürgen Kühn;0170 7788001\n".encode() + "Günter;0170 7788002\n".encode(
+        "cp1252"
+    )
+    assert "others in another encoding" in refusal(text)
