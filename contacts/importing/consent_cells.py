@@ -15,9 +15,10 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
+from contacts.importing.code_legends import meaning_by_code
 from contacts.importing.consent_words import ENDED, GRANTED, MISSING, REFUSED, WITHDRAWN
 from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous_or_raise
-from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
+from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.names import is_placeholder_for_no_value
 from contacts.importing.other_languages import NO, UNSUBSCRIBED_BEGINNINGS, YES
 
@@ -219,8 +220,8 @@ class ConsentColumn:
                 if letters == {yes, no}:
                     self.yes.add(yes)
                     self.no.add(no)
-        for code, words in CODE_LEGEND.findall(heading):
-            self.legend[fold_to_alphanumeric(code)] = self._parse_symbols_or_words(words.strip())
+        for code, words in meaning_by_code(heading).items():
+            self.legend[fold_to_alphanumeric(code)] = self._parse_symbols_or_words(words)
         self._stop_reading_1_as_yes_beside_other_numbers(texts)
         self._set_whether_cross_and_v_mean_yes_or_no(texts)
         self.blank = Consent.SILENT

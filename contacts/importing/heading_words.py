@@ -293,11 +293,13 @@ CONCEPTS = {
         "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing lopd "
         "lgpd agb cgv cgu condiciones condizioni οροι ορων ορουσ επεξεργασια επεξεργασιασ"
     ),
-    # What a consent may be for, beside messages and the processing of data: profiles, pictures,
-    # treatment, sharing with others, direct debit, research.
-    "purpose": (
+    # What a consent may be for, beside messages and the processing of data.
+    "profiling": (
         "profiling profilazione profilage profilado perfilado perfiles profilierung profilbildung "
-        "προφιλ καταρτιση "
+        "προφιλ καταρτιση"
+    ),
+    # The same: pictures, treatment, sharing with others, direct debit, research.
+    "purpose": (
         "photo photos photograph photographs photography picture pictures image images video "
         "videos filming recording recordings "
         "foto fotos fotografie fotografien bild bilder bildrechte aufnahmen filmaufnahmen "

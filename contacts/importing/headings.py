@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from contacts.importing.cells import fold_to_alphanumeric
+from contacts.importing.code_legends import meaning_by_code, without_legend
 from contacts.importing.heading_words import (
     CONCEPTS,
     CONCEPTS_BY_WORD,
@@ -124,7 +125,7 @@ def read_heading(text: str) -> Heading:
     """
     if text == REJECTION_HEADING:
         return Heading(Meaning.REJECTION)
-    words = canonical_heading_words(CODE_LEGEND.sub(" ", _without_date_format(text)))
+    words = canonical_heading_words(without_legend(_without_date_format(text)))
     without_answers = _without_yes_no_pair(words)
     asks = without_answers != words or _legend_has_yes_and_no(text)
     words = without_answers
@@ -192,11 +193,13 @@ def heading_is_of_other_channel_or_purpose(text: str) -> bool:
     """
     words = canonical_heading_words(text)
     concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
-    is_of_purpose = "purpose" in concepts and not concepts & _OF_MESSAGES_OR_DATA
-    is_of_channel = not concepts.isdisjoint(_OTHER_CHANNELS) and concepts.isdisjoint(
-        _NOT_OF_CHANNEL_ALONE
+    if "purpose" in concepts and not concepts & _OF_MESSAGES_OR_DATA:
+        return all(word in CONCEPTS_BY_WORD or word.isdigit() for word in words)
+    return (
+        read_heading(text).is_sure
+        and not concepts.isdisjoint(_OTHER_CHANNELS)
+        and concepts.isdisjoint(_NOT_OF_CHANNEL_ALONE)
     )
-    return read_heading(text).is_sure and (is_of_purpose or is_of_channel)
 
 
 def heading_names_messages_or_marketing(text: str) -> bool:
@@ -311,11 +314,6 @@ def rank_of_phone_label_lowest_is_best(text: str) -> int:
 
 _SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "zweiter", "zweites"])
 
-# What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
-CODE_LEGEND = re.compile(
-    r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+?)(?=\s+\w{1,3}\s{0,3}=|[,;/|()\[\]=]|\s*$)"
-)
-
 
 def heading_without_legend(text: str) -> str:
     """A heading without the codes that it explains in brackets, as its file may have it.
@@ -324,7 +322,7 @@ def heading_without_legend(text: str) -> str:
         text: the heading, such as `SMS (1 = yes, 2 = no)`.
     """
     return _IN_BRACKETS.sub(
-        lambda match: "" if CODE_LEGEND.search(match[1]) else match[0], text
+        lambda match: "" if meaning_by_code(match[1]) else match[0], text
     ).strip()
 
 
@@ -363,7 +361,7 @@ def _consent_heading_if_it_offers_answers(
 
 def _legend_has_yes_and_no(text: str) -> bool:
     """Whether a heading explains codes that stand for yes and no: `Mailing (1 = ja, 2 = nein)`."""
-    meant = {fold_to_alphanumeric(words) for _, words in CODE_LEGEND.findall(text)}
+    meant = set(map(fold_to_alphanumeric, meaning_by_code(text).values()))
     return any(pair <= meant for pair in _YES_AND_NO)
 
 
@@ -601,12 +599,14 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         # `DSGVO am` has dates of consent.
         meaning = Meaning.CONSENT_TIME if "date" in concepts else Meaning.UNCLEAR_CONSENT
         return Heading(meaning, channel=Channel.PRIVACY)
-    if "purpose" in concepts:
+    if concepts & {"profiling", "purpose"}:
         if concepts & _OF_MESSAGES_OR_DATA:
             is_sure = False  # `Consenso marketing e profilazione` is of both
-        elif positive or negative:
+        elif "profiling" in concepts and (positive or negative):
             # Neither its yes nor its no is one to messages.
             return Heading(Meaning.OTHER, is_sure=is_sure)
+        elif is_sure and (positive or negative):
+            return Heading(Meaning.OTHER, is_sure=False)  # asked about if it is the only consent
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts

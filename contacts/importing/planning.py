@@ -17,6 +17,11 @@ from django.conf import settings
 
 from astronote.accounts.models import User
 from contacts.importing import dates, files, mapping, reading
+from contacts.importing.code_legends import (
+    divide_rows_and_legends,
+    headings_with_legends,
+    without_legend,
+)
 from contacts.importing.consent_cells import Consent
 from contacts.importing.custom_cells import (
     CustomCells,
@@ -175,6 +180,7 @@ def plan_import_or_refuse(
     )
     sample = list(islice(reading.FileReader(path, layout), SAMPLE_ROWS))
     sample_cells = [cells for _, cells in sample]
+    layout = _with_legends_of_rows(layout, sample_cells)
     notes = list(layout.notes)
     if chosen is None and (last_used := _last_completed_mapping_of_same_headings(owner.pk, layout)):
         chosen = last_used
@@ -247,6 +253,14 @@ def plan_import_or_refuse(
         totals,
         _build_planned_columns(layout.headings, sample_cells, fields),
     )
+
+
+def _with_legends_of_rows(layout: Layout, rows: Sequence[Sequence[str]]) -> Layout:
+    """The layout with the legends that stand among the rows, as below a table, in its headings."""
+    table, legends = divide_rows_and_legends(rows)
+    if not legends:
+        return layout
+    return replace(layout, headings=tuple(headings_with_legends(layout.headings, legends, table)))
 
 
 def _with_custom_cells(
@@ -360,6 +374,7 @@ def _refusal_if_titles_name_opt_outs(
         said += [(f"the name of sheet {name}", name) for name in layout.sheets]
         said += [(f"line {line}", title) for line, title in layout.titles]
     for where, text in said:
+        text = without_legend(text)
         if any(map(str.isalpha, text)) and title_names_opt_outs_or_former_people(text):
             return ImportRefused(
                 f"{where} says that these people want no messages: {text[:60]!r}; add their "

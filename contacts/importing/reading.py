@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contacts.importing import cells, encodings, heading_rows, workbook
+from contacts.importing.code_legends import divide_rows_and_legends, headings_with_legends
 from contacts.importing.dates import is_month_name_or_abbreviation
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.import_refused import ImportRefused, Question
@@ -713,9 +714,30 @@ def _detect_workbook_layout_or_refuse(
                 "--sheet NAME",
             )
         )
+    other_sheets = [layout for name, layout in layouts.items() if name not in lists]
+    first = _with_legends_of_sheets(path, first, other_sheets)
     notes = [f"sheet {name}: not read" for name in names if name not in lists]
     titles = chain.from_iterable(layout.titles for layout in lists.values())
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes), titles=tuple(titles))
+
+
+def _with_legends_of_sheets(path: Path, layout: Layout, others: Sequence[Layout]) -> Layout:
+    """The layout of a list with the legends of other sheets in its headings."""
+    legends = [
+        legend
+        for other in others
+        for legend in divide_rows_and_legends(
+            [
+                *([text] for _, text in other.titles),
+                other.headings,
+                *(row for _, row in islice(FileReader(path, other), SAMPLE_ROWS)),
+            ]
+        ).legends
+    ]
+    if not legends:
+        return layout
+    rows = [row for _, row in islice(FileReader(path, layout), SAMPLE_ROWS)]
+    return replace(layout, headings=tuple(headings_with_legends(layout.headings, legends, rows)))
 
 
 def _is_sheet_named_for_customers_place_or_time(sheet_name: str) -> bool:

@@ -20,6 +20,7 @@ from contacts.importing.other_languages import (
 )
 
 MAX_KNOWN_WORDS = 50_000
+MIN_PART_LENGTH = 4  # of a compound
 MAX_CELL_LENGTH = 10_000  # the rest of a longer text is not looked at
 MAX_COMPOUND_LENGTH = 40  # longer ones take long to divide
 
@@ -171,6 +172,14 @@ _NEGATED_MESSAGE_WORD = re.compile(
 )
 _UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising", "topic", "optin"})
 _MARKETING_CONCEPTS = frozenset({"sms", "newsletter", "advertising", "privacy"})
+_PARTS_FOR_MESSAGES = (
+    *_UNWANTED_BEGINNINGS,
+    *(
+        word
+        for word, concepts in CONCEPTS_BY_WORD.items()
+        if len(word) >= MIN_PART_LENGTH and concepts & (_UNWANTED_CONCEPTS - {"optin"})
+    ),
+)
 _CONSENT_WORDS = (
     "consent einwilligung zustimmung consentement consentimiento consenso συγκαταθεση συναινεση "
     "verteiler"
@@ -259,7 +268,11 @@ def cell_of_several_words_mentions_messages(cell_text: str) -> bool:
     Args:
         cell_text: a note.
     """
-    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    cell_text = cell_text[:MAX_CELL_LENGTH]
+    # It is asked of each text of a file, too.
+    if not any(map(_MAY_MENTION_MESSAGES.__getitem__, cell_text.split())):
+        return False
+    words = _split_with_compounds(fold_case_and_accents(cell_text))
     return len(words) > 1 and (
         bool(_concepts_of(words) & _MARKETING_CONCEPTS)
         or not _CONSENTS.isdisjoint(words)
@@ -267,9 +280,30 @@ def cell_of_several_words_mentions_messages(cell_text: str) -> bool:
     )
 
 
+def _may_mention_messages(word: str) -> bool:
+    """Whether a cell with this word may speak of messages, consent or calls."""
+    words = _split_with_compounds(fold_case_and_accents(word))
+    return (
+        not _concepts_of(words).isdisjoint(_MARKETING_CONCEPTS | {"call"})
+        or not _CONSENTS.isdisjoint(words)
+        or any(word.startswith(_CALL_BEGINNINGS) for word in words)
+    )
+
+
+_MAY_MENTION_MESSAGES = KnownCells(_may_mention_messages, MAX_KNOWN_WORDS)
+
 # In a title alone; in a note it may be of goods: `no envío`.
 _SENDING_STEMS = "send versand versend envoi envoy envio envia invio invia αποστολ αποστελ"
 _SENDING_BEGINNINGS = tuple(_SENDING_STEMS.split())
+
+
+def word_has_part_for_messages(word: str) -> bool:
+    """Whether a word, or a part of it, is one of messages, contact or marketing.
+
+    Args:
+        word: of a heading, as `canonical_heading_words` writes it: `kontaktaufnahme`.
+    """
+    return any(part in word for part in _PARTS_FOR_MESSAGES)
 
 
 def note_may_refuse_messages(cell_text: str) -> bool:

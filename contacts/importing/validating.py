@@ -50,6 +50,7 @@ from contacts.importing.headings import (
     Meaning,
     heading_is_of_other_channel_or_purpose,
     heading_is_of_second_surname,
+    heading_is_unknown_or_names_notes,
     label_positions_by_phone_position,
     rank_of_phone_label_lowest_is_best,
     read_heading,
@@ -65,13 +66,10 @@ from contacts.importing.names import (
     writes_family_in_capitals,
     writes_two_surnames,
 )
-from contacts.importing.phone_cells import (
-    ParsedPhone,
-    PhoneConvention,
-    PhoneReader,
-    detect_phone_convention,
-)
+from contacts.importing.phone_cells import ParsedPhone, PhoneReader, detect_phone_convention
+from contacts.importing.phone_readings import PhoneConvention
 from contacts.importing.refusing_cells import (
+    cell_of_several_words_mentions_messages,
     cell_refuses_messages,
     cell_refuses_messages_without_naming_opt_out,
     cell_refuses_more_than_its_channel,
@@ -332,6 +330,14 @@ class _RowValidator:
             )
             for at, heading in enumerate(headings)
             if at not in mapped and read_heading(heading).meaning not in _MEANINGS_WITHOUT_REFUSALS
+        ]
+        # Notes that speak of messages and do not refuse them are asked about where the first rows
+        # have one. Below them nobody is asked, so they withhold consent.
+        self.unclear_texts = [
+            (at, KnownCells(cell_of_several_words_mentions_messages, MAX_KNOWN_TEXTS))
+            for at, _ in self.unused_texts
+            if heading_is_unknown_or_names_notes(headings[at])
+            and not any(map(cell_of_several_words_mentions_messages, cells_of(at)))
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),
@@ -618,12 +624,25 @@ class _RowValidator:
         for note in self._read_notes_and_list_unclear_ones(cells, dropped):
             said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
-            for at, refuses in self.unused_texts:
-                if cells[at] and refuses[cells[at]]:
-                    problem = UnusableCell("it says no to messages")
-                    dropped.append(self._build_dropped_cell("consent", at, cells, problem))
-                    return ConsentCell(Consent.OPTED_OUT)
+            unused = self._read_unused_texts_and_list_what_counts(cells, said, dropped)
+            said = max(said, unused, key=lambda cell: cell.consent)
         return said
+
+    def _read_unused_texts_and_list_what_counts(
+        self, cells: list[str], said: ConsentCell, dropped: list[DroppedCell]
+    ) -> ConsentCell:
+        """What columns say that nobody maps: a refusal, or doubt where the row is not in doubt."""
+        for columns, consent, problem in (
+            (self.unused_texts, Consent.OPTED_OUT, "it says no to messages"),
+            (self.unclear_texts, Consent.WITHHELD, _UNCLEAR_NOTE),
+        ):
+            for at, counts in columns:
+                if said.consent < consent and cells[at] and counts[cells[at]]:
+                    dropped.append(
+                        self._build_dropped_cell("consent", at, cells, UnusableCell(problem))
+                    )
+                    return ConsentCell(consent)
+        return _NOTHING_SAID
 
     def _has_refusing_remark(self, cells: list[str]) -> bool:
         """Whether somebody wrote a refusal beside a name or a number: `Anna (no SMS)`."""
@@ -709,6 +728,7 @@ _CELL_TYPES = (
 )
 
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
+_UNCLEAR_NOTE = "the note may refuse messages, and does not say so clearly"
 
 
 def _build_agreeing_and_refusing_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
@@ -736,9 +756,7 @@ def _read_note_as_opt_out_doubt_or_nothing(
     )
     says_yes = not said.problem and said.consent == Consent.AGREES
     if is_unclear or (not says_yes and note_may_refuse_messages(text)):
-        return ConsentCell(
-            Consent.WITHHELD, None, "the note may refuse messages, and does not say so clearly"
-        )
+        return ConsentCell(Consent.WITHHELD, None, _UNCLEAR_NOTE)
     return _NOTHING_SAID
 
 

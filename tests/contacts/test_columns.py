@@ -175,6 +175,38 @@ def test_consent_is_read_with_its_sense(heading, field):
         assert found == [field]
 
 
+@pytest.mark.parametrize("consent", ["SMS erlaubt", "Werbung", "Marketing consent"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Serienbrief", "Post", "Postal marketing", "Photo consent", "Einwilligung Foto",
+        "consent to photos", "Fotoerlaubnis", "Autorisation photo", "Consenso immagini",
+        "Συγκατάθεση φωτογραφιών", "Consent to treatment", "Parental consent",
+        "Einwilligung Weitergabe",
+        # Nobody knows these words, and they are hardly messages.
+        "Einwilligung Klettergarten", "Consent to abseiling",
+    ],
+)  # fmt: skip
+def test_another_channel_or_purpose_beside_a_consent_is_neither_used_nor_asked_about(
+    heading, consent
+):
+    answers, others = ["ja", "nein", "ja", "ja"], ["nein", "ja", "ja", "nein"]
+    columns, _, problem = guessed({heading: answers, "Mobile": PHONES[:4], consent: others})
+    assert not problem
+    assert columns == {"phone": ["Mobile"], "sms_consent": [consent]}
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Einwilligung Kontaktaufnahme", "Zustimmung Vereinsnachrichten", "Hat zugesagt"],
+)
+def test_a_consent_that_may_be_one_to_messages_is_asked_about_beside_one_to_marketing(heading):
+    answers, others = ["ja", "nein", "ja", "ja"], ["nein", "ja", "ja", "nein"]
+    columns, _, problem = guessed({heading: answers, "Mobile": PHONES[:4], "Werbung": others})
+    assert heading in problem
+    assert heading not in columns.get("sms_consent", ())
+
+
 @pytest.mark.parametrize(
     "heading", ["Consent source", "Opt-in date", "SMS consent timestamp", "Consent IP"]
 )

@@ -154,7 +154,8 @@ def read_all(count: int) -> Outcome:
     """
     from contacts.importing.area_codes import count_numbers_in_need_of_area_codes
     from contacts.importing.cells import UnusableCell
-    from contacts.importing.phone_cells import PhoneConvention, PhoneReader, detect_phone_convention
+    from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
+    from contacts.importing.phone_readings import PhoneConvention
 
     def convention_of(column: list[Written], store: str) -> PhoneConvention:
         need = count_numbers_in_need_of_area_codes(
