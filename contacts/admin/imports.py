@@ -340,11 +340,13 @@ def _store_plan_and_build_context_or_error(
         )
     except ImportRefused as error:
         return {"error": str(error)}
-    question = plan.refusal.question if plan.refusal else None
+    questions = plan.refusal.questions if plan.refusal else ()
     return {
         "plan": plan,
         "unused": [column.heading for column in plan.columns if not column.field],
-        "asked_position": question.position if question else None,
+        "problems": [question.text for question in questions]
+        or ([str(plan.refusal)] if plan.refusal else []),
+        "asked_positions": [question.position for question in questions],
         "preview_rows": [*plan.preview_rows, *plan.odd_rows],
         "fields": [
             *((field, FIELD_LABELS[field]) for field in FIELDS),

@@ -35,6 +35,7 @@ from contacts.importing.headings import (
     Channel,
     Meaning,
     heading_is_of_other_channel_or_purpose,
+    heading_names_only_an_approval,
     read_heading,
 )
 from contacts.importing.other_languages import MESSAGE_BEGINNINGS
@@ -94,6 +95,21 @@ CHANNELS_OF_OTHER_THINGS = (Channel.OTHER, Channel.PRIVACY)
 WAYS_OF_CONTACT = frozenset({"sms", "whatsapp", "email", "newsletter", "call", "post"})
 
 
+def words_without_ways_of_contact(heading: str) -> frozenset[str]:
+    """The words of a heading that name no way of contact."""
+    return frozenset(
+        word
+        for word in canonical_heading_words(heading)
+        if not CONCEPTS_BY_WORD.get(word, set()) & (WAYS_OF_CONTACT | {"glue"})
+    )
+
+
+def names_other_way_than_sms(heading: str) -> bool:
+    """Whether a heading names a way of contact, and not SMS."""
+    concepts = {c for w in canonical_heading_words(heading) for c in CONCEPTS_BY_WORD.get(w, ())}
+    return bool(concepts & (WAYS_OF_CONTACT - {"sms"})) and "sms" not in concepts
+
+
 def heading_or_cell_names_way_of_contact(heading: str) -> bool:
     """Whether a heading names a way of contact: `Gutschein-SMS`, `Direct mail`, `Kontaktkanal`."""
     concepts = {
@@ -141,6 +157,12 @@ def holds_recent_dates_of_few(column: Column) -> bool:
         and bool(column.cells)
         and column.matching_share(looks_like_date_with_year) == 1
         and not _are_older_than_consents(column)
+    )
+
+
+def _holds_a_date_in_every_row(column: Column) -> bool:
+    return len(column.all_cells) == len(column.rows) and all(
+        map(looks_like_date_with_year, column.all_cells)
     )
 
 
@@ -299,6 +321,8 @@ def consent_field_or_word_ask_or_empty(  # noqa: C901
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
         if heading.channel != Channel.PRIVACY and _states_tell_opt_outs(column):
             return "sms_opt_out"
+        if heading_names_only_an_approval(column.text) and _holds_a_date_in_every_row(column):
+            return ""  # `Inscription`: when somebody registered
         return "ask" if cells else ""
     if heading.meaning == Meaning.OPT_OUT:
         if is_other and has_sms_consent_column:

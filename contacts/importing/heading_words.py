@@ -19,20 +19,24 @@ CONCEPTS = {
     "phone": (
         "phone phones telephone telephones telephonic tel tele telno telefon telefono telefoni "
         "telefonos telefonnr telefoon τηλ τηλεφωνο τηλεφωνου τηλεφωνα τηλεφωνων τηλεφωνικοσ ph "
-        "fon fone rufnummer rufnr msisdn phonenr τηλε telf tfno tlf tfn telefonico telefonica "
-        "telefonique telefonisch"
+        "puhelin puhelinnumero телефон telefonas talrunis telefonu telefonni telefonszam fon fone "
+        "rufnummer rufnr msisdn phonenr τηλε telf tfno tlf tfn telefonico telefonica telefonique "
+        "telefonisch"
     ),
     "mobile": (
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
         "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
         "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer "
-        "telemovel komorka komorkowy"
+        "telemovel komorka komorkowy mobitel matkapuhelin"
     ),
     "sms": (
         "sms text texts texting txt textmessage mms ημσ μηνυμα μηνυματα μηνυματων σμσ textos texto"
     ),
     "whatsapp": "whatsapp viber wa",
-    "landline": "landline fixed festnetz fixe fijo fisso σταθερο σταθερου land",
+    "landline": (
+        "landline fixed festnetz fixe fijo fisso σταθερο σταθερου land vast sabit stacjonarny "
+        "pevna fasttelefon fastnet lankapuhelin"
+    ),
     "home": (
         "home house private privat priv domicile domicilio particular casa abitazione οικιασ "
         "οικια σπιτιου σπιτι residence residential evening"
@@ -95,28 +99,35 @@ CONCEPTS = {
         "recapito recapiti contact contacts kontakt kontakte contacto contactos contatto contatti "
         "επαφη επαφησ επικοινωνια επικοινωνιασ contacter contactar contattare kontaktieren"
     ),
-    "name": "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm nume",
+    "name": (
+        "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm nume "
+        "navn nafn nimi nev ime име имя vardas vards meno isim emri"
+    ),
     "given": "given fore christian forenames vor givenname μικρο baptismal rufname",
     "first": "first 1st erster primer primero primo premier πρωτο",
     "last": (
         "last final letzter letzte letztes letzten ultimo ultima ultimos dernier derniere "
-        "τελευταιο τελευταια"
+        "τελευταιο τελευταια senaste sidste siste laatste ostatnia ostatni posledni utolso ultim "
+        "последно последний останній zadnji zadnja son viimeisin viimane pedejais paskutinis"
     ),
     "first_name": (
         "firstname forename forenames fname vorname vornamen prenom prenoms voornaam μικροονομα "
-        "givenname firstnames imie jmeno krestni prenume adi"
+        "givenname firstnames imie jmeno krestni prenume adi fornamn fornavn etunimi keresztnev "
+        "utonev eesnimi eiginnafn"
     ),
     "last_name": (
         "lastname lastnames surname surnames lname nachname nachnamen familienname zuname "
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
-        "nazwisko prijmeni soyadi soyad"
+        "nazwisko prijmeni soyadi soyad efternamn efternavn etternavn sukunimi vezeteknev "
+        "csaladnev perekonnanimi priezvisko priimek prezime презиме фамилия прізвище pavarde "
+        "uzvards sobrenome apelido mbiemri kenninafn"
     ),
     "paternal": "paterno paternal",
     "maternal": "materno maternal",
     "family": "family familien famille familia famiglia οικογενειακο",
     "full": (
         "nominativo full whole complete completo complet voller vollstandiger display fullname "
-        "ονοματεπωνυμο ονοματεπωνυμου displayname adsoyad"
+        "ονοματεπωνυμο ονοματεπωνυμου displayname adsoyad фио піб"
     ),
     "other_name": (
         "middle nick nickname phonetic yomi maiden suffix suffixes prefix initials initial alias "
@@ -337,7 +348,10 @@ CONCEPTS = {
         "jjjj tt mmm aaaa aa gg ηη εε εεεε μμ list liste required optional market disturb confirm "
         "would like be being should could mochte wollen durfen wir sie ich vous je "
         "souhaitez voulez aimeriez quiere quieres desea le gustaria vorrei desideri θελετε "
-        "θελω να πλεον latest personal personlich eg zb wann new their his her user's"
+        "θελω να πλεον latest personal personlich eg zb wann new their his her user's "
+        "ihr ihre ihren ihrer dein deine deinen deiner euer eure mein meine meinen votre vos ton "
+        "tes mes tuo tua tuoi tue suo sua suoi vostro vostra mio mia tu tus su sus mi mis σασ "
+        "σου μου what which wie lautet quel quelle qual quale cual ποιο ποια ειναι"
     ),
     "note": (
         "note notes notiz notizen bemerkung bemerkungen anmerkung anmerkungen hinweis hinweise "
@@ -372,7 +386,13 @@ CONCEPTS = {
         "item items discount coupon gift voucher gutschein credit credits debit limit debt owed "
         "vip blockedby transaction transactions lifetime sessions deleted seen activity "
         "engagement euid leid jahr year years month months birthyear birthmonth monat annee ano "
-        "anno ετοσ μηνασ mese mes"
+        "anno ετοσ μηνασ mese mes "
+        # Visits, purchases and when a customer was registered, in languages around the six.
+        "besok besog bezoek wizyta wizyty navsteva navstevy latogatas vizita vizite vizitas "
+        "посещение посещения визит посета відвідування візит posjet obisk ziyaret kaynti "
+        "kulastus apmeklejums apsilankymas oprettet opprettet skapad aangemaakt utworzono "
+        "vytvoreno letrehozva creat създаден создан kreirano ustvarjeno olusturma luotu loodud "
+        "aankoop zakup zakupy nakup vasarlas покупка kupnja kupovina alisveris kop kob osto"
     ),
 }
 CONCEPTS_BY_WORD: dict[str, set[str]] = {}
@@ -440,7 +460,7 @@ _FUZZY_MIN_RATIO = 0.86
 _PHRASES = {
     tuple(phrase.split()): word
     for word, phrases in {
-        "email": "e mail, e mails",
+        "email": "e mail, e mails, e posta, e post",
         "optout": "opt out, opted out, opts out, opting out, out opt",
         "optin": "opt in, opted in, opts in, opt ins",
         "donot": "do not, don t, does not, must not",
@@ -449,6 +469,8 @@ _PHRASES = {
         "birthdate": "dogum tarihi, ne le, ne e le, nee le, data nascita",
         "cellphone": "cell phone, cep telefonu, cep tel",
         "landline": "land line, fixed line",
+        "ime": "ім я",
+        "givenname": "nome proprio, krstne meno",
         "adsoyad": "ad soyad, adi soyadi",
         "whatsapp": "whats app",
         "birthday": "birth day, b day",

@@ -242,6 +242,32 @@ def heading_is_of_second_surname(text: str) -> bool:
     )
 
 
+def heading_names_only_an_approval(text: str) -> bool:
+    """Whether a heading is one word such as `Inscription`, which may be of anything.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    return len(words) == 1 and words[0] in _ANY_APPROVAL
+
+
+def heading_names_only_place_of_phone(text: str) -> bool:
+    """Whether a heading says where a phone stands, and no more: `Fixe`, `Privat`, `Σταθερό`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = [word for word in canonical_heading_words(text) if not word.isdigit()]
+    concepts = [CONCEPTS_BY_WORD.get(word, set()) for word in words]
+    return any(known & _PLACES_OF_PHONES for known in concepts) and all(
+        known & (_PLACES_OF_PHONES | {"number", "glue", "secondary"}) for known in concepts
+    )
+
+
+_PLACES_OF_PHONES = frozenset({"landline", "home", "work"})
+
+
 def heading_names_calling_code(text: str) -> bool:
     """Whether a heading names what is dialled before a number, of a country or an area: `Vorwahl`.
 

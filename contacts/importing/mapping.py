@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from django.utils.translation import gettext, ngettext
 
@@ -23,6 +23,7 @@ from contacts.importing.area_codes import (
 )
 from contacts.importing.cells import (
     UnusableCell,
+    fold_to_alphanumeric,
     looks_like_date_with_year,
     looks_like_day_and_month,
     looks_like_email,
@@ -64,9 +65,11 @@ from contacts.importing.consent_columns import (
     may_answer_for_messages,
     means_same_under_consent_and_opt_out_heading,
     names_channels_but_not_always_sms,
+    names_other_way_than_sms,
     refuses_forbids_or_mentions_messages,
     row_indexes_of_negated_values,
     states_mean_same_under_any_heading,
+    words_without_ways_of_contact,
 )
 from contacts.importing.countries import two_letter_country_or_empty
 from contacts.importing.genders import GenderColumn
@@ -80,6 +83,7 @@ from contacts.importing.headings import (
     heading_names_calling_code,
     heading_names_messages_or_marketing,
     heading_names_notes,
+    heading_names_only_place_of_phone,
     read_heading,
 )
 from contacts.importing.import_refused import Question
@@ -87,14 +91,20 @@ from contacts.importing.name_columns import (
     MIN_SHARE_OF_NAMES_APART,
     full_names_contain_parts,
     given_name_share,
+    has_only_given_names,
+    has_several_words,
     heading_names_company,
     holds_no_phones_emails_dates_or_answers,
+    is_given_beside_other_name,
+    is_name_with_or_without_remark,
     is_short_text_of_letters,
     looks_like_full_name,
     meaning_without_words,
     names_only_another_person,
     non_customer_words_in_heading,
     person_words_in_heading,
+    two_numbered_halves_of_names,
+    unknown_words_in_heading,
 )
 from contacts.importing.names import has_only_particles
 from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
@@ -130,6 +140,9 @@ FIELDS = (
 )
 CONSENT_FIELDS = ("sms_consent", "sms_opt_out", "other_consent", "notes")
 MIN_NAME_SHARE = 0.8
+MIN_PART_OF_NAME_HEADING = 2
+# So many times as many usual given names must one of two columns have as the other one.
+MIN_NAME_ORDER_MAJORITY = 2
 MIN_PHONE_DIGITS = 7
 MAX_NOTE_LENGTH = 1000
 MIN_UNKNOWN_COUNTRIES = 0.2
@@ -151,12 +164,17 @@ _MEANINGS_OF_POSSIBLE_AREA_CODES = (
 class ColumnGuess(NamedTuple):
     """Positions of columns by field, preferred first, and notes for the person who imports.
 
-    `question` is what a person must answer first, if anything.
+    `questions` are what a person must answer first; none of them depends on another's answer.
     """
 
     fields: dict[str, list[int]]
     notes: list[str]
-    question: Question | None = None
+    questions: tuple[Question, ...] = ()
+
+    @property
+    def question(self) -> Question | None:
+        """The first question, if there are any."""
+        return next(iter(self.questions), None)
 
 
 def guess_columns_and_first_question(
@@ -165,7 +183,10 @@ def guess_columns_and_first_question(
     region: str,
     chosen: Mapping[str, Sequence[int]] | None = None,
 ) -> ColumnGuess:
-    """Guess which columns hold the fields of a contact.
+    """Guess which columns hold the fields of a contact, and ask what cannot be guessed.
+
+    A question about consent that would not be asked if the one before were answered is left for
+    later.
 
     Args:
         headings: one for each column.
@@ -175,6 +196,29 @@ def guess_columns_and_first_question(
             about these columns and fields. `ignored` are columns that were set aside.
     """
     chosen = chosen or {}
+    guess, first_on_consent = _guess_and_first_question_on_consent(headings, sample, region, chosen)
+    if first_on_consent is None or guess.questions[-1] is first_on_consent:
+        return guess
+    position = cast(int, first_on_consent.position)
+    answered = {**chosen, "sms_consent": [*chosen.get("sms_consent", ()), position]}
+    later, _ = _guess_and_first_question_on_consent(headings, sample, region, answered)
+    independent = {question.position for question in later.questions}
+    return guess._replace(
+        questions=tuple(
+            question
+            for question in guess.questions
+            if question is first_on_consent or question.position in independent
+        )
+    )
+
+
+def _guess_and_first_question_on_consent(
+    headings: Sequence[str],
+    sample: Sequence[Sequence[str]],
+    region: str,
+    chosen: Mapping[str, Sequence[int]],
+) -> tuple[ColumnGuess, Question | None]:
+    """A guess with all its questions, and the first of them that is about consent."""
     chosen_positions = {position for positions in chosen.values() for position in positions}
     columns = []
     for position, text in enumerate(headings):
@@ -185,7 +229,7 @@ def guess_columns_and_first_question(
                 Column(position, text, read_heading(text), cells[:CONTENT_SAMPLE_ROWS], cells, rows)
             )
     has_headings = any(column.text != f"column {column.position + 1}" for column in columns)
-    guess = _ColumnGuesser(
+    guess = ColumnGuesser(
         columns,
         region,
         headings=headings,
@@ -203,7 +247,8 @@ def guess_columns_and_first_question(
         *guess.notes,
         *_notes_on_ignored_refusals(headings, sample, chosen.get("ignored", ())),
     ]
-    return ColumnGuess(fields, notes, next(iter(guess.questions), None))
+    first_on_consent = next(iter(guess.questions_on_consent), None)
+    return ColumnGuess(fields, notes, tuple(guess.questions)), first_on_consent
 
 
 def without_guessed_other_consent_if_consent_is_new(
@@ -255,7 +300,7 @@ def _notes_on_ignored_refusals(
     return notes
 
 
-class _ColumnGuesser:
+class ColumnGuesser:
     """The state of one guess: each method decides about some of the columns."""
 
     def __init__(
@@ -277,6 +322,7 @@ class _ColumnGuesser:
         self.fields: dict[str, list[int]] = {}
         self.notes: list[str] = []
         self.questions: list[Question] = []
+        self.questions_on_consent: list[Question] = []
         self.used: set[int] = set()
         self.sms_answers: list[Column] = []
         self.unclear_sms: list[Column] = []
@@ -349,10 +395,20 @@ class _ColumnGuesser:
                     )
             phones = [column for column in phones if column.heading.whose == Whose.CUSTOMER]
         phones = self._phones_of_first_person_adding_notes(phones)
+        at_places = self._phones_at_places()
         if phones:
-            self._assign_columns_to_field_and_mark_used("phone", phones)
+            self._assign_columns_to_field_and_mark_used("phone", [*phones, *at_places])
             return
-        self._map_phones_by_cells_or_add_question()
+        self._map_phones_by_cells_or_add_question(at_places)
+
+    def _phones_at_places(self) -> list[Column]:
+        """The phones under a word for where they stand, such as `Fixe`; some may be mobiles."""
+        return [
+            column
+            for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.OTHER)
+            if heading_names_only_place_of_phone(column.text)
+            and column.matching_share(_holds_phone) >= MIN_VALUE_SHARE
+        ]
 
     def _holds_no_phones_adding_question_if_answers(self, column: Column) -> bool:
         """Whether a phone column holds none; asks about answers such as those of `No phone`."""
@@ -439,14 +495,19 @@ class _ColumnGuesser:
                 )
             )
 
-    def _map_phones_by_cells_or_add_question(self) -> None:
-        """The only column whose cells are phone numbers, if its heading allows it."""
+    def _map_phones_by_cells_or_add_question(self, at_places: list[Column]) -> None:
+        """The only column whose cells are phone numbers, if its heading allows it.
+
+        Args:
+            at_places: columns that hold phones by their headings, where no other does.
+        """
         candidates = [
             column
             for column in self._unused_filled_columns(
                 Meaning.UNKNOWN, Meaning.PERSON, Meaning.NUMBER
             )
-            if column.matching_share(_looks_like_phones) >= MIN_VALUE_SHARE
+            if column not in at_places
+            and column.matching_share(_looks_like_phones) >= MIN_VALUE_SHARE
             and self._mobile_or_signed_share(column) >= MIN_VALUE_SHARE
         ]
         if len(candidates) > 1:
@@ -468,6 +529,8 @@ class _ColumnGuesser:
                 gettext("%(column)s: the customer is the one whose number this is")
                 % {"column": guardian.text}
             )
+        elif at_places and not candidates:
+            self._assign_columns_to_field_and_mark_used("phone", at_places)
         elif not candidates:
             names = ", ".join(column.text[:30] for column in self.columns[:10])
             self.questions.append(
@@ -493,7 +556,7 @@ class _ColumnGuesser:
                 )
             )
         else:
-            self._assign_columns_to_field_and_mark_used("phone", candidates)
+            self._assign_columns_to_field_and_mark_used("phone", [*candidates, *at_places])
             self.notes.append(
                 gettext("%(column)s: phone numbers, by its cells") % {"column": candidates[0].text}
             )
@@ -567,15 +630,9 @@ class _ColumnGuesser:
             if holds_no_phones_emails_dates_or_answers(column)
         ]
         if not (first or last or full or plain):
-            first, last, full, plain = (
-                self._columns_of_non_customer_with_phone(meaning)
-                for meaning in (
-                    Meaning.FIRST_NAME,
-                    Meaning.LAST_NAME,
-                    Meaning.FULL_NAME,
-                    Meaning.NAME,
-                )
-            )
+            first, last, full, plain = self._names_of_non_customer_with_phone()
+        if not plain and not full and bool(first) != bool(last):
+            plain = self._column_beside_under_part_of_heading((first or last)[0])
         if not plain and not full and not (first and last):
             plain = [
                 column
@@ -583,8 +640,11 @@ class _ColumnGuesser:
                 if column.matching_share(is_short_text_of_letters) >= MIN_VALUE_SHARE
                 and not has_any_answer_and_not_only_yes(set(column.all_cells))
             ]
+        halves = [] if first or last or full else two_numbered_halves_of_names(plain)
         plain = columns_with_rank_of_first(plain)
-        if plain and bool(first) != bool(last):
+        if halves:
+            first, last = self._first_and_last_of_halves_or_question(halves)
+        elif plain and bool(first) != bool(last):
             # `Name` beside `Vorname` is the other half, unless it repeats the half that is known.
             if full_names_contain_parts(plain[0], (first or last)[0]):
                 full = full or plain
@@ -598,21 +658,90 @@ class _ColumnGuesser:
         if not (first or last or full):
             full = self._first_company_column_of_person_names() or self._full_names_by_cells()
         if not self.has_headings and self.used and not (first or last or full):
-            names = [
-                column
-                for column in self._unused_filled_columns(Meaning.UNKNOWN)
-                if column.matching_share(is_short_text_of_letters) >= MIN_NAME_SHARE
-                and not holds_mostly_answers_in_words(column)
-                and (len(set(column.cells)) > 1 or len(column.cells) == 1)
-                and not _holds_both_genders_in_words(column)
-            ]
-            if len(names) == 2 and given_name_share(names[1]) > given_name_share(names[0]):
-                names.reverse()
-            first, last = names[:1], names[1:2]
+            first, last, full = self._names_without_headings()
         self._assign_columns_to_field_and_mark_used("first_name", first)
         self._assign_columns_to_field_and_mark_used("last_name", last)
         if not (first and last):
             self._assign_columns_to_field_and_mark_used("full_name", full)
+
+    def _names_of_non_customer_with_phone(self) -> list[list[Column]]:
+        """The first, last, full and plain names of the one whose number the file has."""
+        names = (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME, Meaning.NAME)
+        found = list(map(self._columns_of_non_customer_with_phone, names))
+        return found if any(found) else list(map(self._columns_with_unknown_words_of_phone, names))
+
+    def _columns_with_unknown_words_of_phone(self, meaning: Meaning) -> list[Column]:
+        """Columns whose unknown words the only phone column has, too: `Kontaktdaten Vorname`."""
+        phones = [c for c in self.columns if c.position in self.fields.get("phone", ())]
+        if len(phones) != 1 or not (shared := unknown_words_in_heading(phones[0].text)):
+            return []
+        return [
+            column
+            for column in self.columns
+            if unknown_words_in_heading(column.text) == shared
+            and meaning_without_words(column.text, shared) == meaning
+        ]
+
+    def _column_beside_under_part_of_heading(self, half: Column) -> list[Column]:
+        """The names beside first or last names, under a word that ends theirs: `Ad`, `Soyad`."""
+        ending = fold_to_alphanumeric(half.text)
+        return [
+            column
+            for column in self._unused_filled_columns(Meaning.UNKNOWN)
+            if abs(column.position - half.position) == 1
+            and ending.endswith(fold_to_alphanumeric(column.text))
+            and len(column.text) >= MIN_PART_OF_NAME_HEADING
+            and column.matching_share(is_short_text_of_letters) >= MIN_NAME_SHARE
+        ][:1]
+
+    def _first_and_last_of_halves_or_question(
+        self, halves: list[Column]
+    ) -> tuple[list[Column], list[Column]]:
+        """Which of two columns, as `NAME1` and `NAME2`, has the first names, by usual ones."""
+        shares = [given_name_share(column) for column in halves]
+        if max(shares) <= MIN_NAME_ORDER_MAJORITY * min(shares):
+            one, other = (column.position + 1 for column in halves)
+            self.questions.append(
+                Question(
+                    gettext(
+                        "%(column)s and %(other)s may hold the first and the last name: say which"
+                        " is which, or that one of them holds the full name"
+                    )
+                    % {"column": halves[0].text, "other": halves[1].text},
+                    f"--map first_name={other} --map last_name={one}, or the other way round, or "
+                    f"--map full_name={one}",
+                    halves[0].position,
+                )
+            )
+        elif shares[0] < shares[1]:
+            return halves[1:], halves[:1]
+        return halves[:1], halves[1:]
+
+    def _names_without_headings(
+        self,
+    ) -> tuple[list[Column], list[Column], list[Column]]:
+        """The columns of first, last and full names of a list without headings."""
+        names = [
+            column
+            for column in self._unused_filled_columns(Meaning.UNKNOWN)
+            if column.matching_share(is_name_with_or_without_remark) >= MIN_NAME_SHARE
+            and not holds_mostly_answers_in_words(column)
+            and (len(set(column.cells)) > 1 or len(column.cells) == 1)
+            and not _holds_both_genders_in_words(column)
+        ]
+        if len(names) == 1 and names[0].matching_share(has_several_words) >= MIN_VALUE_SHARE:
+            return [], [], names
+        if not any(
+            column.matching_share(has_only_given_names) >= MIN_VALUE_SHARE for column in names
+        ):
+            full = [
+                c for c in names if c.matching_share(is_given_beside_other_name) >= MIN_VALUE_SHARE
+            ]
+            if full:
+                return [], [], full[:1]
+        if len(names) == 2 and given_name_share(names[1]) > given_name_share(names[0]):
+            names.reverse()
+        return names[:1], names[1:2], []
 
     def _last_name_then_second_surname_columns(self, last: list[Column]) -> list[Column]:
         """The columns of the last name, with those of a second family name behind them."""
@@ -698,7 +827,8 @@ class _ColumnGuesser:
         if self.is_of_guardians:
             return
         named = self._ranked_columns_with_meaning(Meaning.BIRTHDAY)
-        birthdays = [column for column in named if column.heading.is_sure]
+        of_phone = self._columns_with_unknown_words_of_phone(Meaning.BIRTHDAY)
+        birthdays = [column for column in named if column.heading.is_sure or column in of_phone]
         if not any(column.cells for column in birthdays):
             for column in named:
                 if not column.heading.is_sure and _are_all_birthdays_of_adults(column):
@@ -1039,7 +1169,7 @@ class _ColumnGuesser:
                 " and its yes is none to SMS"
             )
             other = f"--map other_consent={at}, "
-        self.questions.append(
+        self._add_question_on_consent(
             Question(
                 text % {"column": column.text},
                 f"--map sms_consent={at}, --map sms_opt_out={at}, {other}or --ignore {at}"
@@ -1053,7 +1183,7 @@ class _ColumnGuesser:
         """Ask about a column of notes, tags or kinds, of which some cells refuse messages."""
         at = column.position + 1
         count = len(column.row_indexes_matching(refuses_forbids_or_mentions_messages))
-        self.questions.append(
+        self._add_question_on_consent(
             Question(
                 gettext(
                     "%(column)s may say who agreed to SMS or who did not (cells that refuse or"
@@ -1067,6 +1197,10 @@ class _ColumnGuesser:
                 column.position,
             )
         )
+
+    def _add_question_on_consent(self, question: Question) -> None:
+        self.questions.append(question)
+        self.questions_on_consent.append(question)
 
     def _row_indexes_with_opt_out(self) -> set[int]:
         """The rows of the sample in which a column of consent says no."""
@@ -1099,6 +1233,21 @@ class _ColumnGuesser:
             heading_names_messages_or_marketing(column.text)
             and column.position in self.fields.get("sms_consent", ())
             for column in self.columns
+        )
+
+    def _answers_as_sms_consent_for_other_channel(self, column: Column) -> bool:
+        """Whether only the way of contact tells its heading from that of a consent to SMS.
+
+        `E-posta İzni` beside `SMS İzni`, in whatever language.
+        """
+        if not (words := words_without_ways_of_contact(column.text)):
+            return False
+        return names_other_way_than_sms(column.text) and any(
+            words_without_ways_of_contact(self.headings[position]) == words
+            for position in (
+                *self.chosen.get("sms_consent", ()),
+                *self.fields.get("sms_consent", ()),
+            )
         )
 
     def _has_notes_on_messages_in_undecided_rows(self, column: Column) -> bool:
@@ -1151,8 +1300,9 @@ class _ColumnGuesser:
                 Meaning.REJECTION,
             ):
                 continue
-            if self._has_consent_to_sms_or_marketing() and is_surely_of_other_channel_or_purpose(
-                column
+            if self._has_consent_to_sms_or_marketing() and (
+                is_surely_of_other_channel_or_purpose(column)
+                or self._answers_as_sms_consent_for_other_channel(column)
             ):
                 self.notes.append(
                     gettext("%(column)s: not used as consent to SMS") % {"column": column.text}

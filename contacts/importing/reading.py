@@ -653,6 +653,13 @@ def _detect_encoding_or_refuse(scan: _FileScan, region: str) -> str:
     if controls > MAX_CONTROL_SHARE * min(len(head), CONTROL_SAMPLE_CHARACTERS):
         raise ImportRefused(str(_NO_TEXT))
     encoding = encodings.detect_legacy_encoding_or_empty(sample, region)
+    if not encoding and len(set(map(_is_utf8, sample.splitlines()))) > 1:
+        raise ImportRefused(
+            gettext(
+                "some lines of this file are written in UTF-8 and others in another encoding:"
+                " export the list again as UTF-8"
+            )
+        )
     if not encoding:
         raise ImportRefused(
             Question(
@@ -664,6 +671,14 @@ def _detect_encoding_or_refuse(scan: _FileScan, region: str) -> str:
             )
         )
     return encoding
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _delimiter_score_and_table_width(lines: list[str], delimiter: str) -> tuple[float, int]:

@@ -476,6 +476,22 @@ def name_refuses_contact(name: str) -> bool:
     )
 
 
+def without_remark_refusing_contact(name: str) -> str:
+    """A name without a remark behind it in brackets or after a dash that refuses contact.
+
+    Args:
+        name: the cell, such as `Anna Berg (no SMS)`.
+    """
+    begins = [match.start() for match in _BEGINNING_OF_REMARK.finditer(name[:MAX_CELL_LENGTH])]
+    if not begins or not name_refuses_contact(name):
+        return name
+    without = (name[:start].rstrip() for start in reversed(begins))
+    return next((rest for rest in without if rest and not name_refuses_contact(rest)), name)
+
+
+_BEGINNING_OF_REMARK = re.compile(r"[(\[{,;:]|\s[-–—/*!]")
+
+
 def phone_remark_refuses_messages(cell_text: str) -> bool:
     """Whether a remark beside a phone number refuses messages: `6944000235 (no SMS)`, `… NEIN`.
 

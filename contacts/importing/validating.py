@@ -63,6 +63,7 @@ from contacts.importing.names import (
     has_only_particles,
     is_placeholder_for_no_value,
     reason_if_number_or_email,
+    short_titles_of_column,
     writes_family_first,
     writes_family_in_capitals,
     writes_two_surnames,
@@ -77,6 +78,7 @@ from contacts.importing.refusing_cells import (
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
+    without_remark_refusing_contact,
 )
 from contacts.models import DateOrder
 from contacts.phones import PhoneKind, phone_kind
@@ -571,13 +573,15 @@ class _RowValidator:
                 last = last or self._name_or_drop_cell(at, cells, dropped)
         if self.full_names and not (first and last):
             for at, split_name in self.full_names:
-                if not (first and last) and self._name_or_drop_cell(at, cells, dropped):
-                    first, last = split_name(cells[at], first, last)
+                if not (first and last) and (name := self._name_or_drop_cell(at, cells, dropped)):
+                    first, last = split_name(name, first, last)
         return first, last
 
     def _name_or_drop_cell(self, at: int, cells: list[str], dropped: list[DroppedCell]) -> str:
         """The name in a cell; empty if it holds none, or something else instead."""
         name = clean_name_or_empty(cells[at])
+        if " " in name:
+            name = without_remark_refusing_contact(name)
         if name and not name.isalpha() and (problem := reason_if_number_or_email(name)):
             dropped.append(
                 self._build_dropped_cell(gettext("name"), at, cells, UnusableCell(problem))
@@ -743,6 +747,7 @@ def _build_name_splitter(
         family_first=writes_family_first(heading, cells),
         family_in_capitals=writes_family_in_capitals(cells),
         has_two_surnames=writes_two_surnames(cells, region),
+        short_titles=short_titles_of_column(cells),
     )
 
 
