@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise, product
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, QuerySet, TextField
@@ -20,7 +21,9 @@ from compliance.held_rows import RecordReader
 from compliance.person import Person
 from compliance.traces import MASK
 from contacts.importing import files, rewriting
+from contacts.importing.area_codes import area_code_digits_or_empty
 from contacts.importing.import_refused import ImportRefused
+from contacts.importing.phone_cells import MIN_LOCAL_DIGITS
 from contacts.importing.reading import FileReader
 from contacts.models import ContactImport, ImportFileChunk, ImportStatus
 from contacts.phones import phone_region_of_store_or_default
@@ -44,7 +47,8 @@ class RowEditor:
         self.traces = person.traces
         self.tail = person.phone[-8:]
         self.reader = RecordReader(person, phone_region_of_store_or_default(contact_import.owner))
-        self.phone_at: list[int] = (contact_import.mapping or {}).get("phone", [])
+        self.mapping: dict[str, list[int]] | None = contact_import.mapping
+        self.phone_at: list[int] = (self.mapping or {}).get("phone", [])
 
     def __call__(self, cells: list[str]) -> list[str]:
         """The cells that stay; the same list if nothing is to be changed."""
@@ -64,13 +68,38 @@ class RowEditor:
         if not self._could_name_person(cells):
             return False
         tell = [cells[at] for at in self.phone_at if at < len(cells)] if self.phone_at else None
-        return self.reader.is_own(cells, tell)
+        return self.reader.is_own(cells, tell) or self.reader.is_own(
+            [], self._numbers_behind_area_codes(cells)
+        )
+
+    def _numbers_behind_area_codes(self, cells: list[str]) -> list[str]:
+        """The numbers whose area codes have a column of their own, or may have one.
+
+        Before the file is planned, that may be any column beside another one.
+        """
+        if self.mapping is None:
+            neighbours = list(pairwise(range(len(cells))))
+            pairs = [*neighbours, *((right, left) for left, right in neighbours)]
+        else:
+            pairs = list(product(self.mapping.get("area_code", ()), self.phone_at))
+        return [
+            area_code + cells[at]
+            for area_code_at, at in pairs
+            if max(area_code_at, at) < len(cells)
+            and (area_code := area_code_digits_or_empty(cells[area_code_at]))
+        ]
 
     def _could_name_person(self, cells: list[str]) -> bool:
         """A quick look that leaves few rows to be read closely."""
         text = " ".join(cells)
         digits = _NO_DIGIT.sub("", text)
-        if self.tail in (digits if digits.isascii() else _digits_to_ascii(digits)):
+        digits = digits if digits.isascii() else _digits_to_ascii(digits)
+        if self.tail in digits:
+            return True
+        if self.tail[-MIN_LOCAL_DIGITS:] in digits and any(
+            self.tail in _NO_DIGIT.sub("", number)
+            for number in self._numbers_behind_area_codes(cells)
+        ):
             return True
         return self.traces.has_email_or_full_name(text)
 

@@ -21,8 +21,13 @@ from astronote.common import audit
 from astronote.common.counts import format_count
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import execute
+from contacts.importing.area_codes import (
+    area_code_column_by_phone_position,
+    area_code_digits_or_empty,
+    needs_by_phone_position,
+)
 from contacts.importing.files import BYTES_PER_MB
-from contacts.importing.headings import Meaning, read_heading
+from contacts.importing.headings import Meaning, heading_names_calling_code, read_heading
 from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
 from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
 from contacts.models import Suppression
@@ -165,7 +170,13 @@ class _NumberColumns:
             [row[at] for _, row in sample if at < len(row) and row[at].strip()]
             for at in range(len(meanings))
         ]
+        known = [at for at, each in enumerate(meanings) if each in (Meaning.PHONE, Meaning.SMS)]
         self.country_at = [at for at, each in enumerate(meanings) if each == Meaning.COUNTRY]
+        self.area_code_at = self._area_code_column_by_phone(
+            layout.headings, known, meanings, [row for _, row in sample], region
+        )
+        area_codes_at = set(self.area_code_at.values())
+        self.country_at = [at for at in self.country_at if at not in area_codes_at]
         countries = [self._first_country_cell_or_empty(row) for _, row in sample]
         self.readers = {}
         for at in range(len(meanings)):
@@ -175,14 +186,15 @@ class _NumberColumns:
                 if at < len(row)
             ]
             self.readers[at] = PhoneReader(region, detect_phone_convention(pairs, region))
-        known = [at for at, each in enumerate(meanings) if each in (Meaning.PHONE, Meaning.SMS)]
         self.positions = known or [
             at
             for at, each in enumerate(meanings)
             if each in POSSIBLE_NUMBERS
             and cells[at]
             and sum(
-                bool(self._phone_hashes_with_key_ids_in_cell(at, cell, "", present_key_id()))
+                bool(
+                    self._phone_hashes_with_key_ids_in_cell(at, cell, key_of_hash=present_key_id())
+                )
                 for cell in cells[at]
             )
             >= MIN_NUMBER_SHARE * len(cells[at])
@@ -206,7 +218,11 @@ class _NumberColumns:
                 for at in positions
                 if at < len(cells)
                 for digest, key in self._phone_hashes_with_key_ids_in_cell(
-                    at, cells[at], country, key_of_hash
+                    at,
+                    cells[at],
+                    country,
+                    self._area_code_of_phone_or_empty(at, cells),
+                    key_of_hash=key_of_hash,
                 )
             }
             if found:
@@ -214,13 +230,55 @@ class _NumberColumns:
         return {}
 
     def _phone_hashes_with_key_ids_in_cell(
-        self, position: int, cell: str, country_text: str, key_of_hash: str
+        self,
+        position: int,
+        cell: str,
+        country_text: str = "",
+        area_code: str = "",
+        *,
+        key_of_hash: str,
     ) -> list[tuple[str, str]]:
         cell = cell.strip()
         if _HASH.fullmatch(cell):
             return [(cell, key_of_hash)] if key_of_hash else []
-        phones = self.readers[position].find_all_possible_numbers(cell, country_text)
+        phones = self.readers[position].find_all_possible_numbers(cell, country_text, area_code)
         return [(phone_hash(phone), present_key_id()) for phone in phones]
+
+    def _area_code_column_by_phone(
+        self,
+        headings: Sequence[str],
+        phones: Sequence[int],
+        meanings: Sequence[Meaning],
+        rows: Sequence[Sequence[str]],
+        region: str,
+    ) -> dict[int, int]:
+        """The columns of area codes that numbers lack, by the columns of these numbers."""
+        named = [
+            at
+            for at, meaning in enumerate(meanings)
+            if meaning == Meaning.AREA_CODE or heading_names_calling_code(headings[at])
+        ]
+        columns = area_code_column_by_phone_position(headings, phones, named)
+        found = {}
+        for phone, area_code in columns.items():
+            countries = [
+                next(
+                    (
+                        row[at]
+                        for at in self.country_at
+                        if at < len(row) and at != area_code.position
+                    ),
+                    "",
+                )
+                for row in rows
+            ]
+            if needs_by_phone_position({phone: area_code}, rows, countries, region):
+                found[phone] = area_code.position
+        return found
+
+    def _area_code_of_phone_or_empty(self, phone_at: int, cells: Sequence[str]) -> str:
+        at = self.area_code_at.get(phone_at, len(cells))
+        return area_code_digits_or_empty(cells[at]) if at < len(cells) else ""
 
     def _first_country_cell_or_empty(self, cells: Sequence[str]) -> str:
         return next((cells[at] for at in self.country_at if at < len(cells)), "")

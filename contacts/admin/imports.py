@@ -36,7 +36,10 @@ from astronote.operations.first_day import first_steps_context_or_empty_once_las
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.custom_cells import choices_of_store, is_custom
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.mapping import FIELDS
+from contacts.importing.mapping import (
+    FIELDS,
+    without_guessed_other_consent_if_consent_is_new,
+)
 from contacts.models import ContactImport, DateOrder, ImportStatus, RejectedRow
 
 REJECTED_ROWS_SHOWN = 100
@@ -50,6 +53,7 @@ FIELD_LABELS = {
     "gender": _("gender"),
     "birthday": _("birthday"),
     "country": _("country"),
+    "area_code": _("area code"),
     "sms_consent": _("consent to SMS"),
     "sms_opt_out": _("opt-out"),
     "other_consent": _("consent to other messages"),
@@ -348,11 +352,13 @@ def _store_plan_and_build_context_or_error(
         )
     except ImportRefused as error:
         return {"error": str(error)}
-    question = plan.refusal.question if plan.refusal else None
+    questions = plan.refusal.questions if plan.refusal else ()
     return {
         "plan": plan,
         "unused": [column.heading for column in plan.columns if not column.field],
-        "asked_position": question.position if question else None,
+        "problems": [question.text for question in questions]
+        or ([str(plan.refusal)] if plan.refusal else []),
+        "asked_positions": [question.position for question in questions],
         "preview_rows": [*plan.preview_rows, *plan.odd_rows],
         "fields": [
             *((field, FIELD_LABELS[field]) for field in FIELDS),
@@ -419,4 +425,4 @@ def _parse_posted_mapping(
         before = mapping_before.get(field, [])
         rank = {position: index for index, position in enumerate(before)}
         chosen[field] = sorted(positions, key=lambda at: (rank.get(at, len(rank)), at))
-    return chosen
+    return without_guessed_other_consent_if_consent_is_new(chosen, mapping_before)

@@ -1,7 +1,8 @@
-"""Whether the text of one cell looks like a phone number, an e-mail address or a date."""
+"""The text of one cell: made plain, and whether it looks like a number, an address or a date."""
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+MAX_CELL_LENGTH = 1000
 MAX_KNOWN_LENGTH = 200
 
 _DATE = re.compile(
@@ -79,3 +81,41 @@ def fold_to_alphanumeric(text: str) -> str:
     """The text in lower case without accents, and only its letters and digits."""
     decomposed = unicodedata.normalize("NFD", text.lower().replace("ς", "σ"))
     return re.sub(r"[\W_]", "", "".join(c for c in decomposed if not unicodedata.combining(c)))
+
+
+def normalize_digits_blanks_dashes(text: str) -> str:
+    """The text with digits, blanks and dashes of other scripts as ASCII, and nothing invisible."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_normalize_character, text))
+
+
+@functools.lru_cache(maxsize=1024)
+def _normalize_character(character: str) -> str:
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    category = unicodedata.category(character)
+    if character in "\r\n\u2028\u2029":
+        return "\n"
+    if category == "Zs" or character in "\t\v\f":
+        return " "
+    if category == "Pd" or character == "\u2212":
+        return "-"
+    if category in ("Cf", "Cc", "Mn", "So", "Sk"):
+        return ""  # invisible marks, accents' remains and pictures
+    if "\uff01" <= character <= "\uff5e":
+        return chr(ord(character) - 0xFEE0)  # full width
+    return character
+
+
+def strip_spreadsheet_quoting(text: str) -> str:
+    """The text without what keeps a spreadsheet from calculating: `'…` and `="…"`."""
+    text = text.strip()
+    while True:
+        inner = text
+        if len(inner) >= 2 and inner[0] == inner[-1] == '"':
+            inner = inner[1:-1]
+        inner = inner.lstrip("='\"`\u2018\u2019\u00b4").rstrip("'\"`\u2019").strip()
+        if inner == text:
+            return text
+        text = inner

@@ -17,11 +17,23 @@ from typing import NamedTuple
 from django.utils.translation import gettext
 
 from contacts.importing.cells import KnownCells, UnusableCell, fold_to_alphanumeric
+from contacts.importing.code_legends import meaning_by_code
 from contacts.importing.consent_words import ENDED, GRANTED, MISSING, REFUSED, WITHDRAWN
 from contacts.importing.dates import NoDate, parse_datetime_none_if_ambiguous_or_raise
-from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
+from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.names import is_placeholder_for_no_value
-from contacts.importing.other_languages import NO, UNSUBSCRIBED_BEGINNINGS, YES
+from contacts.importing.other_languages import (
+    GRANTED_BEGINNINGS,
+    NO,
+    POLITE,
+    REFUSED_BEGINNINGS,
+    UNANSWERED_BEGINNINGS,
+    UNSUBSCRIBED_BEGINNINGS,
+    YES,
+)
+from contacts.importing.other_languages import (
+    NEGATIONS as NEGATIONS_ELSEWHERE,
+)
 
 MAX_LENGTH = 200
 MAX_LETTER_LENGTH = 10  # with blanks and signs around it
@@ -93,34 +105,85 @@ WITHHELD_WORDS = (
 # One of these among other words makes a no: `did not agree`, `kein SMS`, `ne pas contacter`.
 NEGATIONS = (
     "not no never dont doesnt didnt hasnt wont cannot without nicht kein keine keinen nie ohne "
-    "nein non ne pas jamais sans nunca sin mai senza οχι δεν μη μην χωρισ ποτε"
+    "nein non ne pas jamais sans nunca sin mai senza οχι δεν μη μην χωρισ ποτε "
+    "nothing nichts rien nada niente nulla τιποτα isnt havent couldnt wouldnt cant"
 )
-# With a negation they say that nobody has answered: `not set`, `no response`, `keine Angabe`.
-UNANSWERED_WORDS = (
-    "set specified asked known recorded answered answer response responded defined applicable "
-    "stated collected provided information available disponible disponibile verfugbar angegeben "
-    "angabe gefragt bekannt erfasst antwort "
-    "renseigne precise repondu reponse demande defini connu especificado indicado respuesta "
-    "preguntado definido specificato indicato risposta chiesto definito δηλωμενο απαντηση "
-    "ορισμενο γνωστο ερωτηθηκε"
+# With a negation they say that nobody has answered: `not set`, `no response`, `keine Angabe`. They
+# are beginnings of words of knowing, asking, answering, deciding, reaching and recording; those of
+# MAX_WHOLE_LENGTH letters are whole words.
+UNANSWERED_STEMS = (
+    "set specif ask know knew answer respon reply replie defin applicab stated collect provid "
+    "inform availab decid reach idea record contacted sure say tell "
+    "weiß weiss wissen wusst gefragt befragt antwort geantwort beantwort angab angegeb eingetrag "
+    "erfasst ausgefull angekreuzt bekannt entschied entschloss erreich sicher sagen festgelegt "
+    "hinterlegt sais sait repond repons demand interrog renseign precis decid joint joignab connu "
+    "disponib prononc indiqu coche sur "
+    "so sa sapp rispo rispost chiest interpell specific indicat decis raggiung pervenut dichiarat "
+    "definit disponibil compilat lo "
+    "se sabe contest respond respuest pregunt indicad especific definid decidid localiz consta "
+    "ξερ γνωρ απαντ ερωτ ρωτ αποφασ δηλω ορισ γνωστ συμπληρ καταχωρ βρεθ σιγουρ"
 )
+# What may stand beside them: `has not been asked yet`, `weiß ich noch nicht`.
+UNANSWERED_FILLERS = (
+    "i we he she they it has have had been be is was were did does do yet so far at all any "
+    "ich wir er sie es hat haben habe wurde worden ist war noch bisher bislang kann man das dazu "
+    "je j il elle on ne n a de d ont ete est encore pas en se le la l y "
+    "io lui lei ha hanno stato stata e ancora lo ci si "
+    "yo el ella ha han sido aun todavia lo le "
+    "εχει εχουν ηταν ακομα ακομη το την τον μασ ειναι"
+)
+MAX_WHOLE_LENGTH = 2
 # Words that may stand beside a yes or a state: `Subscribed to SMS`, `Yes, by text`.
 NEUTRAL_WORDS = (
     "sms text texts message messages marketing by via to for the per par par por an at im am pour "
     "all everything phone mobile i we he she has have is thanks please danke merci gracias grazie "
     "double single since le du de depuis el del desde il dal den vom seit στισ απο"
 )
+# What people add to a yes: that they want it, gladly, and please. Alone, only those of ASSENT_WORDS
+# agree.
+POLITE_WORDS = (
+    "please pls very much love like to receive would d thing me my sign up do you that with "
+    "pleasure go ahead "
+    "bitte sehr gern gerne ich mochte will wunsche wir klar unbedingt dankeschon das darf kann "
+    "svp plait s il vous te avec plaisir veux bien voudrais souhaite desire aimerais aime je j "
+    "suis nous volontiers tout fait sur "
+    "favore voglio vorrei desidero piacere volentieri con certo certamente sono lo la io "
+    "favor quiero quisiera deseo gustaria gusta gusto encantado encantada con yo me lo claro "
+    "supuesto estoy "
+    "παρακαλω ευχαριστω θελω θα ηθελα επιθυμω βεβαιωσ βεβαια φυσικα ευχαριστωσ πολυ ειμαι"
+)
+# These are a yes under a heading of consent. Elsewhere `Vale` and `Gerne` may be anything.
+ASSENT_WORDS = (
+    "sure gladly absolutely definitely certainly happily happy willing wants "
+    "gern gerne selbstverstandlich naturlich freilich klar wunscht "
+    "volontiers certainement bienentendu avecplaisir biensur daccord "
+    "volentieri certamente certo vabene dacordo daccordo vuole desidera "
+    "claro vale perfecto deacuerdo porsupuesto congusto quiere desea encantado encantada "
+    "βεβαιωσ βεβαια φυσικα ενταξει θελει δεχεται δεχομαι επιθυμει ευχαριστωσ θελω "
+    "inordnung ofcourse goahead signmeup fineby fine pleasedo "
+    "prima akkoord gjerne gerne garna chetnie"
+)
 # Where a cell names the ways that an opt-out is for: `E-mail & SMS`.
-SMS_CHANNEL_WORDS = "sms text texts txt textmessage textmessages"
+SMS_CHANNEL_WORDS = (
+    "sms text texts txt textmessage textmessages texto textos μηνυμα μηνυματα mesaj ileti"
+)
 OTHER_CHANNEL_WORDS = (
     "email emails mail mails post letter letters phone telephone tel call calls telefon anruf "
     "brief whatsapp viber telegram messenger web push app directmail courriel courrier appel "
-    "correo llamada chiamata posta telefono τηλ τηλεφωνο ταχυδρομειο"
+    "correo llamada llamadas chiamata chiamate posta telefono cartas carta lettera appels "
+    "fax telefoon telefonisch brev anrufe postal courriels correos τηλ τηλεφωνο τηλεφωνημα κληση "
+    "ταχυδρομειο arama eposta facebook messenger"
 )
 # All ways of contact, in a column of them.
-ALL_WORDS = "all alle alles tous toutes tout tutti tutte tutto todos todas todo ολα both beide"
+ALL_WORDS = (
+    "all alle alles tous toutes tout tutti tutte tutto todos todas todo ολα both beide beides "
+    "everything ambos ambas entrambi deux lesdeux και δυο"
+)
 AND_WORDS = "and und et y e και plus oder or ou o oppure η message messages marketing by via per"
-ONLY_WORDS = "only nur seulement solo soltanto uniquement solamente μονο"
+ONLY_WORDS = (
+    "only just nur ausschliesslich seulement seul seule uniquement exclusivement solo soltanto "
+    "esclusivamente unicamente solamente exclusivamente μονο αποκλειστικα"
+)
 # Pairs of letters for yes and no; they count where a column has both and no other letters.
 LETTER_PAIRS = (
     ("s", "n"), ("o", "n"), ("j", "n"), ("y", "n"), ("w", "f"), ("v", "f"), ("t", "f"), ("ν", "ο"),
@@ -135,6 +198,7 @@ _CROSSES = frozenset("✗✘❌☐✖🚫👎⛔❎□")
 _FULL_MARKS = frozenset("#+●⬤⚫◉⦿•■◼⬛▣🟢☒")
 _EMPTY_MARKS = frozenset("○◯⚪◌□◻⬜☐🔴")
 _MINUS_SIGNS = frozenset("-−–")
+_POSSIBLE_MARKS = frozenset("*!#+†‡§★☆▲►◆")
 _CROSS_LETTERS = frozenset(["x", "χ", "х", "×"])
 BLANK_WORDS = "null none nil nan na notavailable empty blank undefined κενο"
 _FLOAT = re.compile(r"([01])[.,]0+")
@@ -152,10 +216,15 @@ _SUBSCRIBED, _UNSUBSCRIBED = _fold_each_word(SUBSCRIBED_WORDS), _fold_each_word(
 _GRANTED = _fold_each_word(GRANTED_WORDS)
 _WITHHELD, _BLANK = _fold_each_word(WITHHELD_WORDS), _fold_each_word(BLANK_WORDS)
 _NEGATIONS, _NEUTRAL = _fold_each_word(NEGATIONS), _fold_each_word(NEUTRAL_WORDS)
-_UNANSWERED = _fold_each_word(UNANSWERED_WORDS)
+_UNANSWERED_STEMS = (*UNANSWERED_STEMS.split(), *UNANSWERED_BEGINNINGS)
+_UNANSWERED = frozenset(stem for stem in _UNANSWERED_STEMS if len(stem) <= MAX_WHOLE_LENGTH)
+_UNANSWERED_LONG = tuple(stem for stem in _UNANSWERED_STEMS if len(stem) > MAX_WHOLE_LENGTH)
+_UNANSWERED_FILLERS = _fold_each_word(UNANSWERED_FILLERS)
+_POLITE = _fold_each_word(POLITE_WORDS) | POLITE
+_ASSENT = _fold_each_word(ASSENT_WORDS)
 _NEVER = _fold_each_word("never nie niemals jamais nunca mai ποτε")
 _ACTIVE_OR_NOT = _fold_each_word(ACTIVE_OR_NOT_WORDS)
-_DENYING = _ACTIVE_OR_NOT | _UNANSWERED | _NEGATIONS | _NO
+_DENYING = _ACTIVE_OR_NOT | _NEGATIONS | _NO
 _SMS_CHANNELS, _ANDS = _fold_each_word(SMS_CHANNEL_WORDS), _fold_each_word(AND_WORDS)
 _ONLY, _ALL = _fold_each_word(ONLY_WORDS), _fold_each_word(ALL_WORDS)
 _CHANNELS = _SMS_CHANNELS | _fold_each_word(OTHER_CHANNEL_WORDS)
@@ -175,6 +244,7 @@ class ConsentColumn:
         date_order: str,
         zone: tzinfo,
         needs_answer: bool = False,
+        reads_polite_words: bool = True,
     ) -> None:
         """Decide by the values that the column has what letters, digits and marks mean.
 
@@ -189,7 +259,10 @@ class ConsentColumn:
             date_order: the order of the column's dates, a DateOrder.
             zone: the store's, of times without a zone.
             needs_answer: whether a blank beside cells that say yes withholds consent.
+            reads_polite_words: whether `gerne` and words of consent of further languages are
+                answers; under headings of something else they may be names.
         """
+        self.reads_polite_words = reads_polite_words
         self.is_opt_out, self.date_order, self.zone = is_opt_out, date_order, zone
         meaning = read_heading(heading).meaning
         self.is_state_of_opt_out = is_opt_out and meaning in (
@@ -205,7 +278,11 @@ class ConsentColumn:
             letters = both
         self.lists_channels = any(map(channels_if_cell_lists_only_channels, texts))
         self.yes_marks, self.no_marks = _full_marks_of_yes_and_empty_marks_of_no(texts)
+        if is_opt_out:
+            self.yes_marks |= _only_mark_or_empty(texts)
         self.yes, self.no = set(_YES), set(_NO)
+        if reads_polite_words:
+            self.yes |= _ASSENT
         if letters - {"f", "t", "w", "v"}:
             self.no.discard("f")  # the letter of a gender, say
         if region in GREEK_REGIONS:
@@ -221,8 +298,8 @@ class ConsentColumn:
                 if letters == {yes, no}:
                     self.yes.add(yes)
                     self.no.add(no)
-        for code, words in CODE_LEGEND.findall(heading):
-            self.legend[fold_to_alphanumeric(code)] = self._parse_symbols_or_words(words.strip())
+        for code, words in meaning_by_code(heading).items():
+            self.legend[fold_to_alphanumeric(code)] = self._parse_meaning_of_code(words)
         self._stop_reading_1_as_yes_beside_other_numbers(texts)
         self._set_whether_cross_and_v_mean_yes_or_no(texts)
         self.blank = Consent.SILENT
@@ -338,6 +415,16 @@ class ConsentColumn:
             return None
         return self._parse_words(text, yes, no)
 
+    def _parse_meaning_of_code(self, text: str) -> Consent | None:
+        """What a code stands for: an answer, or ways of contact, as in `S = SMS, K = keine`."""
+        if not self.is_opt_out and not self.is_expiry:
+            words = set(_folded_words(text))
+            if words and words <= _ALL:
+                return Consent.AGREES
+            if channels := channels_if_cell_lists_only_channels(text):
+                return Consent.AGREES if "sms" in channels else Consent.WITHHELD
+        return self._parse_symbols_or_words(text)
+
     def _parse_answer_for_sms_or_channel_list(self, text: str) -> Consent | None:
         """What a list of ways of contact says of SMS: `SMS + Mail`, `SMS: yes | Email: no`."""
         if self.is_opt_out:
@@ -382,6 +469,8 @@ class ConsentColumn:
                 return answer
         if len(words) == 1 and joined.startswith(UNSUBSCRIBED_BEGINNINGS):
             return Consent.OPTED_OUT
+        if len(words) == 1 and _latin_letters_of_same_look(joined) in self.yes:
+            return yes  # `ΟΚ` in Greek letters
         return self._parse_phrase(words)
 
     def _parse_phrase(self, words: list[str]) -> Consent | None:
@@ -394,7 +483,9 @@ class ConsentColumn:
             word.startswith((*REFUSED, *WITHDRAWN, *ENDED)) for word in single | pairs
         ):
             return Consent.OPTED_OUT
-        if single & _UNANSWERED and single <= _UNANSWERED | _NEGATIONS:
+        if self.reads_polite_words and any(word.startswith(REFUSED_BEGINNINGS) for word in single):
+            return Consent.OPTED_OUT
+        if self._says_that_nobody_answered(single):
             return None if self.is_opt_out else Consent.WITHHELD
         if len(words) > 1 and single & (_NEGATIONS | (_NO - {"0", "n", "f"})):
             # `No opt-out` in a column of opt-outs cannot be told from `no, opted out`.
@@ -404,14 +495,41 @@ class ConsentColumn:
         agreeing = single & (_YES - {"1", "x", "t", "on"})
         if self.is_opt_out:
             return Consent.OPTED_OUT if agreeing and single <= agreeing | _NEUTRAL else None
-        agreeing |= single & (_SUBSCRIBED | _GRANTED)
+        agreeing |= self._agreeing_words_but_plain_yes(words)
+        others = single - _NEUTRAL
+        if self.reads_polite_words:
+            if single & NEGATIONS_ELSEWHERE and agreeing | single & _NEUTRAL != single:
+                negated = single - NEGATIONS_ELSEWHERE
+                return Consent.OPTED_OUT if negated <= agreeing | _NEUTRAL | _POLITE else None
+            others -= _POLITE
+        return Consent.AGREES if agreeing and others <= agreeing else None
+
+    def _agreeing_words_but_plain_yes(self, words: list[str]) -> set[str]:
+        """The words that give consent, alone or with the word beside them: `d'accord`."""
+        single = set(words)
+        pairs = {first + second for first, second in pairwise(words)}
+        agreeing = single & (_SUBSCRIBED | _GRANTED)
         agreeing |= {word for word in single if word.startswith(GRANTED)}
+        if self.reads_polite_words:
+            agreeing |= single & _ASSENT
+            agreeing |= {word for word in single if word.startswith(GRANTED_BEGINNINGS)}
         if pairs & _SUBSCRIBED:
             agreeing |= single & {"opt", "opted", "in", "consent", "given"}
+        known_pairs = _GRANTED | _ASSENT if self.reads_polite_words else _GRANTED
         for first, second in pairwise(words):
-            if first + second in _GRANTED:
-                agreeing |= {first, second}  # `Einwilligung liegt vor`
-        return Consent.AGREES if agreeing and single <= agreeing | _NEUTRAL else None
+            if first + second in known_pairs:
+                agreeing |= {first, second}
+        return agreeing
+
+    def _says_that_nobody_answered(self, words: Set[str]) -> bool:
+        """Whether nobody knows, asked or answered: `has not been asked yet`, `no contesta`."""
+        unanswered = {
+            word for word in words if word in _UNANSWERED or word.startswith(_UNANSWERED_LONG)
+        }
+        negations = words & (_NEGATIONS | _NO | NEGATIONS_ELSEWHERE)
+        return bool(unanswered - negations and negations) and not (
+            words - unanswered - negations - _UNANSWERED_FILLERS
+        )
 
     def _names_never_subscribed(self, words: list[str]) -> bool:
         """Whether somebody has never said anything: `Never subscribed` is no refusal."""
@@ -440,7 +558,18 @@ def _is_placeholder_or_could_deny_opt_out(text: str) -> bool:
 
 
 def _folded_words(text: str) -> list[str]:
-    return [fold_to_alphanumeric(word) for word in _WORDS.findall(text.replace("_", " "))]
+    text = _CONTRACTED_NOT.sub("nt", text.replace("_", " "))
+    return [fold_to_alphanumeric(word) for word in _WORDS.findall(text)]
+
+
+_CONTRACTED_NOT = re.compile(r"n['’]t\b")
+# Capitals of Greek and Cyrillic that look like Latin ones, folded.
+_SAME_LOOK = str.maketrans("αβεζηικμνορτυχавекмнорстух", "abezhikmnoptyxabekmhopctyx")
+
+
+def _latin_letters_of_same_look(word: str) -> str:
+    """The Latin letters that the capitals of a folded word look like: `οκ` in Greek is `ok`."""
+    return word.translate(_SAME_LOOK)
 
 
 def channels_if_cell_lists_only_channels(text: str) -> set[str]:
@@ -495,6 +624,13 @@ def _full_marks_of_yes_and_empty_marks_of_no(texts: Set[str]) -> tuple[Set[str],
     if len(full) != 1 or others or (full == {"☒"} and not empty):
         return frozenset(), frozenset()
     return full, empty
+
+
+def _only_mark_or_empty(texts: Set[str]) -> Set[str]:
+    """The only value of a column if it is a mark such as `*`; dashes and dots are no marks."""
+    return {
+        text for text in texts if len(texts) == 1 and len(text) == 1 and text in _POSSIBLE_MARKS
+    }
 
 
 def _without_emoji_forms(text: str) -> str:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from contacts.importing.cells import UnusableCell, fold_to_alphanumeric
 from contacts.importing.import_refused import ImportRefused, Question
+from contacts.importing.month_names import months_of_word
 from contacts.models import DateOrder
 
 MAX_AGE_YEARS = 120
@@ -55,7 +56,9 @@ WEEKDAY_NAMES = (
 )
 MIN_ABBREVIATION = 3
 # Words between the day, the month and the year, and endings of ordinal numbers.
-FILLERS = "of the de del der den le il el di του τησ st nd rd th er ere o ο η"
+FILLERS = (
+    "of the de del der den le il el di του τησ st nd rd th er ere o ο η do da d m r g gada г р"
+)
 
 # What programs write where they know no year (Square 0000, Apple 1604), and where they know no
 # date: the first days of the calendars of .NET, Windows, SQL Server and spreadsheets, and the last.
@@ -134,7 +137,7 @@ _NO_SUCH_DAY = _("no such day")
 
 
 class YearlessDate(UnusableCell):
-    """A date without a certain year, or a year alone; the customer is kept without a birthday."""
+    """A date without a certain year or month, or a year alone; the customer is kept without it."""
 
 
 class NoDate(UnusableCell):
@@ -322,7 +325,7 @@ def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
         elif folded in _MONTHS:
             months.append(_MONTHS[folded])
         elif folded not in _FILLERS and folded not in _WEEKDAYS:
-            raise UnusableCell(_NO_DATE_FORM)
+            months.append(_month_of_other_language_or_raise(folded, word))
     if len(months) != 1 or not months[0] or not 1 <= len(numbers) <= 2:
         raise UnusableCell(_NO_DATE_FORM)
     years = [number for number in numbers if len(number) == 4]
@@ -338,6 +341,21 @@ def _parse_date_with_month_name(text: str, clock: str) -> WrittenDate:
     if len(days) == 1:
         raise YearlessDate(_NO_YEAR)
     raise UnusableCell(_NO_DAY)
+
+
+def _month_of_other_language_or_raise(folded: str, word: str) -> int:
+    """The month that a word means.
+
+    Raises:
+        YearlessDate: if it is the name of several months.
+        UnusableCell: if it is none.
+    """
+    found = months_of_word(folded)
+    if not found:
+        raise UnusableCell(_NO_DATE_FORM)
+    if len(found) > 1:
+        raise YearlessDate(gettext("%(word)s is the name of several months") % {"word": word})
+    return min(found)
 
 
 def _to_date_or_raise_unusable(written: WrittenDate) -> date:

@@ -59,7 +59,10 @@ _APOSTROPHES = "’ʼ´"
 _FREE_MARKS = frozenset("“”„«»‘’´–—…•·€£$°ªº®™©§¿¡½¼¾²³±×\u00a0\u00ad")
 _AFTER_LETTER = frozenset("”»’…°ªº®™€\u00a0")
 _BEFORE_LETTER = frozenset("“«‘„¿¡€\u00a0’")
-_WORD = re.compile(r"[^\W\d_]+(?:[’´'ʼ][^\W\d_]+)*")
+# `Mª` and `Nº` are abbreviations: what Unicode counts as letters of them are marks here.
+_ORDINALS = frozenset("ªº")
+MAX_ABBREVIATION = 2
+_WORD = re.compile(r"[^\W\d_ªº]+(?:[’´'ʼ][^\W\d_ªº]+)*")
 
 
 class _Reading(NamedTuple):
@@ -70,6 +73,16 @@ class _Reading(NamedTuple):
     # What speaks against the reading: marks in strange places, how many languages it needs, words
     # without a capital, rare letters, and words that are hard to say.
     faults: tuple[int, ...]
+
+    @property
+    def mark_count(self) -> int:
+        """How many marks stand in strange places."""
+        return self.faults[0]
+
+    @property
+    def language_count(self) -> int:
+        """How many languages it takes to explain all words."""
+        return self.faults[1]
 
 
 def detect_legacy_encoding_or_empty(non_ascii_lines: bytes, region: str = "") -> str:
@@ -93,11 +106,21 @@ def detect_legacy_encoding_or_empty(non_ascii_lines: bytes, region: str = "") ->
 
 
 def _best_encoding_or_empty_if_tied(readings: list[_Reading], region: str) -> str:
-    """The encoding of the best reading; of those with the same text, the first."""
+    """The encoding of the best reading; of those with the same text, the first.
+
+    It is not sure if the country speaks for one that needs several languages, and the words for
+    another: `Yıldız` in a list of Germans.
+    """
     local = _LANGUAGES_OF_REGION.get(region)
     best = _all_with_lowest_key(
         readings, lambda reading: (local not in reading.languages, *reading.faults)
     )
+    if best[0].language_count > 1 and any(
+        reading.language_count == 1 and reading.mark_count <= best[0].mark_count
+        for reading in readings
+        if reading.text != best[0].text and reading.encoding in _WINDOWS
+    ):
+        return ""
     if len({reading.text for reading in best}) > 1 and best[0].word_count >= MIN_WORDS:
         best = [reading for reading in best if reading.encoding in _WINDOWS] or best
     return best[0].encoding if len({reading.text for reading in best}) == 1 else ""
@@ -131,7 +154,7 @@ def _decode_if_plausible(sample: bytes, encoding: str, languages: Iterable[str])
         return None
     marks = 0
     for at, character in enumerate(text):
-        if character > "\x7f" and not character.isalpha():
+        if character > "\x7f" and not _is_letter(character):
             if not _is_punctuation_plausible_at(text, at):
                 return None
             marks += _is_punctuation_rare_at(text, at)
@@ -163,24 +186,31 @@ def _decode_if_plausible(sample: bytes, encoding: str, languages: Iterable[str])
     return _Reading(encoding, text, needed, len(words), faults)
 
 
+def _is_letter(character: str) -> bool:
+    return character.isalpha() and character not in _ORDINALS
+
+
 def _is_punctuation_plausible_at(text: str, index: int) -> bool:
     """Whether a mark may stand where it does: `D’Angelo`, `N°`, but not `Mu–oz`."""
     mark = text[index]
     if mark not in _FREE_MARKS:
         return False
     before, after = text[index - 1 : index] if index else "", text[index + 1 : index + 2]
-    if before.isalpha() and after.isalpha():
+    letters = text[max(0, index - MAX_ABBREVIATION - 1) : index]
+    if mark in _ORDINALS and letters.isalpha() and len(letters) > MAX_ABBREVIATION:
+        return False  # `Mª`, not `Groº`
+    if _is_letter(before[-1:]) and _is_letter(after):
         return mark in _APOSTROPHES or (mark in "–\u00a0" and after.isupper())
-    if before.isalpha():
+    if _is_letter(before[-1:]):
         return mark in _AFTER_LETTER
-    return not after.isalpha() or mark in _BEFORE_LETTER
+    return not _is_letter(after) or mark in _BEFORE_LETTER
 
 
 def _is_punctuation_rare_at(text: str, index: int) -> bool:
     """Whether a mark stands where it is possible and rare: `Mar’a`, not `D’Angelo`."""
     before, after = text[max(0, index - 3) : index], text[index + 1 : index + 2]
     if text[index] == "€":
-        return after.isalpha() and not after.isascii()
+        return _is_letter(after) and not after.isascii()
     return before.isalpha() and len(before) == 3 and after.islower() and before[-2:] != "ll"
 
 

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.utils.translation import gettext
 
 from contacts.importing.cells import (
-    fold_to_alphanumeric,
     looks_like_date_with_year,
     looks_like_email,
     looks_like_phone,
 )
-from contacts.importing.heading_words import canonical_heading_words
-from contacts.importing.headings import CODE_LEGEND, Meaning, read_heading
+from contacts.importing.code_legends import MAX_LEGEND_LENGTH
+from contacts.importing.column_legends import headings_with_legends
+from contacts.importing.headings import Meaning, is_answer_of_pair, read_heading
 from contacts.importing.import_refused import ImportRefused, Question
 
 MAX_ROWS_ABOVE = 30
 MAX_LENGTH = 100
 MIN_VALUE_SHARE = 0.6
-MAX_TITLE_LENGTH = 1000  # a title that explains codes may be a sentence
-MIN_CODES = 2  # one `n = 5` explains no column
 _NOT_OF_CONTACT = (Meaning.OTHER, Meaning.UNKNOWN, Meaning.NUMBER)
 
 
@@ -103,6 +101,8 @@ def find_headings_or_refuse(
     ):
         cells = _join_group_headings_with_headings_below(cells, rows[end])
         end += 1
+    elif best and numbered_rows[best - 1][0] == numbered_rows[best][0] - 1:
+        cells = _join_question_with_answers_below(rows[best - 1], cells)
     notes: tuple[str, ...] = ()
     if above:
         first, last = numbered_rows[0][0], numbered_rows[above - 1][0]
@@ -118,60 +118,9 @@ def find_headings_or_refuse(
         for cell in row
         if cell.strip()
     )
-    legends = [cell.strip()[:MAX_TITLE_LENGTH] for _, row in numbered_rows[:above] for cell in row]
-    cells = _with_legends_of_titles(cells, legends, [row for _, row in numbered_rows[end:]])
+    legends = [cell.strip()[:MAX_LEGEND_LENGTH] for _, row in numbered_rows[:above] for cell in row]
+    cells = headings_with_legends(cells, legends, [row for _, row in numbered_rows[end:]])
     return HeadingRow(tuple(cells), end, notes, titles)
-
-
-def _with_legends_of_titles(
-    headings: Sequence[str], titles: Sequence[str], rows: Sequence[Sequence[str]]
-) -> list[str]:
-    """The headings, each with the codes that a title explains for it: `SMS (1 = yes, 2 = no)`.
-
-    A title belongs to the columns that it names, `SMS: 1 = yes, 2 = no`, else to the only column
-    that holds nothing but its codes. Codes may stand in a title each.
-    """
-    result = list(headings)
-    for text, legend in _legends_by_title(titles):
-        codes = set(map(fold_to_alphanumeric, legend))
-        fitting = [
-            at
-            for at, heading in enumerate(headings)
-            if heading.strip()
-            and _holds_only_codes(
-                [row[at] for row in rows if at < len(row) and row[at] != heading], codes
-            )
-        ]
-        named_words = set(canonical_heading_words(CODE_LEGEND.sub(" ", text)))
-        named = [
-            at for at in fitting if named_words.issuperset(canonical_heading_words(headings[at]))
-        ]
-        explained = ", ".join(f"{code} = {meant}" for code, meant in legend.items())
-        for at in named or (fitting if len(fitting) == 1 else ()):
-            heading = f"{headings[at].strip()} ({explained})"
-            if len(heading) <= MAX_LENGTH and not CODE_LEGEND.search(headings[at]):
-                result[at] = heading
-    return result
-
-
-def _legends_by_title(titles: Sequence[str]) -> list[tuple[str, Mapping[str, str]]]:
-    """The titles that explain codes, with what each code means; those of one code are joined."""
-    found: list[tuple[str, Mapping[str, str]]] = []
-    single: dict[str, str] = {}
-    texts = []
-    for title in titles:
-        legend = {code: meant.strip() for code, meant in CODE_LEGEND.findall(title)}
-        if len(legend) >= MIN_CODES:
-            found.append((title, legend))
-        else:
-            single |= legend
-            texts.append(title)
-    return [*found, (" ".join(texts), single)] if len(single) >= MIN_CODES else found
-
-
-def _holds_only_codes(cells: Sequence[str], codes: Set[str]) -> bool:
-    filled = {fold_to_alphanumeric(cell) for cell in cells if cell.strip()}
-    return bool(filled) and filled <= codes
 
 
 def is_heading_of_contact_field(heading: str) -> bool:
@@ -256,6 +205,21 @@ def _fills_gaps_of_heading_row(
         and any(is_heading_of_contact_field(below_row[at]) for at in gaps if below_row[at].strip())
         and heading_score.fields > 0
     )
+
+
+def _join_question_with_answers_below(above: Sequence[str], below: Sequence[str]) -> list[str]:
+    """The headings, of which `Ja` and `Nein` are joined with a question that stands over them.
+
+    The question is the only text of its row, and over the first of the answers.
+    """
+    filled = [at for at, cell in enumerate(above) if cell.strip()]
+    joined = list(below)
+    if len(filled) == 1:
+        for at in range(filled[0], len(below)):
+            if not is_answer_of_pair(below[at]):
+                break
+            joined[at] = f"{above[filled[0]].strip()} {below[at].strip()}"
+    return joined
 
 
 def _join_group_headings_with_headings_below(

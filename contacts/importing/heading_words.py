@@ -12,26 +12,31 @@ from difflib import get_close_matches
 from functools import lru_cache
 
 from contacts.importing.consent_words import REFUSED, WITHDRAWN
+from contacts.importing.other_languages import REFUSED_BEGINNINGS
 
 # The words of each concept, as `canonical_heading_words` writes them.
 CONCEPTS = {
     "phone": (
         "phone phones telephone telephones telephonic tel tele telno telefon telefono telefoni "
         "telefonos telefonnr telefoon τηλ τηλεφωνο τηλεφωνου τηλεφωνα τηλεφωνων τηλεφωνικοσ ph "
-        "fon fone rufnummer rufnr msisdn phonenr τηλε telf tfno tlf tfn telefonico telefonica "
-        "telefonique telefonisch"
+        "puhelin puhelinnumero телефон telefonas talrunis telefonu telefonni telefonszam fon fone "
+        "rufnummer rufnr msisdn phonenr τηλε telf tfno tlf tfn telefonico telefonica telefonique "
+        "telefonisch"
     ),
     "mobile": (
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
         "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
         "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer "
-        "telemovel komorka komorkowy"
+        "telemovel komorka komorkowy mobitel matkapuhelin"
     ),
     "sms": (
         "sms text texts texting txt textmessage mms ημσ μηνυμα μηνυματα μηνυματων σμσ textos texto"
     ),
     "whatsapp": "whatsapp viber wa",
-    "landline": "landline fixed festnetz fixe fijo fisso σταθερο σταθερου land",
+    "landline": (
+        "landline fixed festnetz fixe fijo fisso σταθερο σταθερου land vast sabit stacjonarny "
+        "pevna fasttelefon fastnet lankapuhelin"
+    ),
     "home": (
         "home house private privat priv domicile domicilio particular casa abitazione οικιασ "
         "οικια σπιτιου σπιτι residence residential evening"
@@ -94,28 +99,35 @@ CONCEPTS = {
         "recapito recapiti contact contacts kontakt kontakte contacto contactos contatto contatti "
         "επαφη επαφησ επικοινωνια επικοινωνιασ contacter contactar contattare kontaktieren"
     ),
-    "name": "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm nume",
+    "name": (
+        "name names nom noms nombre nombres nome nomi ονομα ονοματα namen naam namn nm nume "
+        "navn nafn nimi nev ime име имя vardas vards meno isim emri"
+    ),
     "given": "given fore christian forenames vor givenname μικρο baptismal rufname",
     "first": "first 1st erster primer primero primo premier πρωτο",
     "last": (
         "last final letzter letzte letztes letzten ultimo ultima ultimos dernier derniere "
-        "τελευταιο τελευταια"
+        "τελευταιο τελευταια senaste sidste siste laatste ostatnia ostatni posledni utolso ultim "
+        "последно последний останній zadnji zadnja son viimeisin viimane pedejais paskutinis"
     ),
     "first_name": (
         "firstname forename forenames fname vorname vornamen prenom prenoms voornaam μικροονομα "
-        "givenname firstnames imie jmeno krestni prenume adi"
+        "givenname firstnames imie jmeno krestni prenume adi fornamn fornavn etunimi keresztnev "
+        "utonev eesnimi eiginnafn"
     ),
     "last_name": (
         "lastname lastnames surname surnames lname nachname nachnamen familienname zuname "
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
-        "nazwisko prijmeni soyadi soyad"
+        "nazwisko prijmeni soyadi soyad efternamn efternavn etternavn sukunimi vezeteknev "
+        "csaladnev perekonnanimi priezvisko priimek prezime презиме фамилия прізвище pavarde "
+        "uzvards sobrenome apelido mbiemri kenninafn"
     ),
     "paternal": "paterno paternal",
     "maternal": "materno maternal",
     "family": "family familien famille familia famiglia οικογενειακο",
     "full": (
         "nominativo full whole complete completo complet voller vollstandiger display fullname "
-        "ονοματεπωνυμο ονοματεπωνυμου displayname adsoyad"
+        "ονοματεπωνυμο ονοματεπωνυμου displayname adsoyad фио піб"
     ),
     "other_name": (
         "middle nick nickname phonetic yomi maiden suffix suffixes prefix initials initial alias "
@@ -170,8 +182,9 @@ CONCEPTS = {
         "prefix calling dial dialing dialling vorwahl landesvorwahl indicatif prefijo prefisso "
         "landervorwahl κλησησ callingcode"
     ),
+    "area_code": "ddd ortsvorwahl ortsnetzkennzahl ortskennzahl onkz netzvorwahl lada areacode",
     "area": (
-        "area ortsvorwahl zone region state province provinz provincia bezirk departement νομοσ "
+        "area zone region state province provinz provincia bezirk departement νομοσ "
         "περιφερεια county district canton kanton regione bundesland"
     ),
     "place": (
@@ -254,7 +267,8 @@ CONCEPTS = {
     ),
     "topic": (
         "empfang empfangen erhalten versand recevoir recibir ricevere δεχεται δεχομαι λαμβανει "
-        "comunicaciones comunicazioni kommunikation communication communications messages message "
+        "comunicaciones comunicazioni kommunikation communication communications comms "
+        "messages message "
         "messaging receive receives ενημερωση ενημερωσεισ λαμβανω λαμβανετε λαμβανουν recevez "
         "recibe "
         "riceve ricevi informieren informiert informer informar informare"
@@ -286,9 +300,25 @@ CONCEPTS = {
         "profiling profilazione profilage profilado perfilado perfiles profilierung profilbildung "
         "προφιλ καταρτιση"
     ),
+    # The same: pictures, treatment, sharing with others, direct debit, research.
+    "purpose": (
+        "photo photos photograph photographs photography picture pictures image images video "
+        "videos filming recording recordings "
+        "foto fotos fotografie fotografien bild bilder bildrechte aufnahmen filmaufnahmen "
+        "photographie photographies droitimage "
+        "fotografia fotografias imagen imagenes grabacion grabaciones "
+        "fotografie immagine immagini riprese registrazione "
+        "φωτογραφια φωτογραφιεσ φωτογραφιων φωτογραφιση εικονα εικονεσ βιντεο βιντεοσκοπηση "
+        "treatment treatments behandlung behandlungen traitementmedical tratamientos trattamenti "
+        "θεραπεια θεραπειασ θεραπειεσ "
+        "sharing disclosure weitergabe ubermittlung partage cesion cessione διαβιβαση κοινοποιηση "
+        "debit sepa lastschrift einzug prelevement domiciliacion addebito "
+        "research studie forschung recherche investigacion ricerca ερευνα parental"
+    ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
-        "ενημερωτικων bulletin infolettre mailings"
+        "ενημερωτικων bulletin infolettre infolettres mailings news enews infobrief infomail "
+        "biuletyn nyhetsbrev nyhedsbrev uutiskirje hirlevel bulten zpravodaj"
     ),
     "call": (
         "call calls calling anruf anrufe appel appels llamada llamadas chiamata chiamate κλησεισ "
@@ -303,6 +333,7 @@ CONCEPTS = {
         "καναλι καναλια"
     ),
     "glue": (
+        "pref prefs "
         "er nd rd invio envoi zusendung sending "
         "protection proteccion protezione προστασια προστασιασ personali personales personnelles "
         "προσωπικων dei delle degli al au all preferences preference preferencias preferenze "
@@ -317,7 +348,10 @@ CONCEPTS = {
         "jjjj tt mmm aaaa aa gg ηη εε εεεε μμ list liste required optional market disturb confirm "
         "would like be being should could mochte wollen durfen wir sie ich vous je "
         "souhaitez voulez aimeriez quiere quieres desea le gustaria vorrei desideri θελετε "
-        "θελω να πλεον latest personal personlich eg zb wann new their his her user's"
+        "θελω να πλεον latest personal personlich eg zb wann new their his her user's "
+        "ihr ihre ihren ihrer dein deine deinen deiner euer eure mein meine meinen votre vos ton "
+        "tes mes tuo tua tuoi tue suo sua suoi vostro vostra mio mia tu tus su sus mi mis σασ "
+        "σου μου what which wie lautet quel quelle qual quale cual ποιο ποια ειναι"
     ),
     "note": (
         "note notes notiz notizen bemerkung bemerkungen anmerkung anmerkungen hinweis hinweise "
@@ -352,7 +386,13 @@ CONCEPTS = {
         "item items discount coupon gift voucher gutschein credit credits debit limit debt owed "
         "vip blockedby transaction transactions lifetime sessions deleted seen activity "
         "engagement euid leid jahr year years month months birthyear birthmonth monat annee ano "
-        "anno ετοσ μηνασ mese mes"
+        "anno ετοσ μηνασ mese mes "
+        # Visits, purchases and when a customer was registered, in languages around the six.
+        "besok besog bezoek wizyta wizyty navsteva navstevy latogatas vizita vizite vizitas "
+        "посещение посещения визит посета відвідування візит posjet obisk ziyaret kaynti "
+        "kulastus apmeklejums apsilankymas oprettet opprettet skapad aangemaakt utworzono "
+        "vytvoreno letrehozva creat създаден создан kreirano ustvarjeno olusturma luotu loodud "
+        "aankoop zakup zakupy nakup vasarlas покупка kupnja kupovina alisveris kop kob osto"
     ),
 }
 CONCEPTS_BY_WORD: dict[str, set[str]] = {}
@@ -410,13 +450,17 @@ _COMPOUND_PARTS = {word for word in CONCEPTS_BY_WORD if len(word) >= 3} | {
 }
 _LINKING_LETTERS = ("", "s", "n", "es", "en")
 _MIN_COMPOUND_LENGTH = 6
+# The last part of a compound says what it is: `Serienbrief` is a letter, `Vereinsnewsletter` one
+# by e-mail, and `Hortfreigabeerlaubnis` a permission.
+_HEAD_CONCEPTS = ("post", "call", "newsletter", "optin")
+_MIN_HEAD_LENGTH = 5
 _FUZZY_MIN_RATIO = 0.86
 
 # Words that mean one thing together, and the word that stands for them.
 _PHRASES = {
     tuple(phrase.split()): word
     for word, phrases in {
-        "email": "e mail, e mails",
+        "email": "e mail, e mails, e posta, e post",
         "optout": "opt out, opted out, opts out, opting out, out opt",
         "optin": "opt in, opted in, opts in, opt ins",
         "donot": "do not, don t, does not, must not",
@@ -425,10 +469,12 @@ _PHRASES = {
         "birthdate": "dogum tarihi, ne le, ne e le, nee le, data nascita",
         "cellphone": "cell phone, cep telefonu, cep tel",
         "landline": "land line, fixed line",
+        "ime": "ім я",
+        "givenname": "nome proprio, krstne meno",
         "adsoyad": "ad soyad, adi soyadi",
         "whatsapp": "whats app",
         "birthday": "birth day, b day",
-        "newsletter": "mailing list",
+        "newsletter": "mailing list, boletim informativo",
         "username": "user name",
         "date": "data di, data de",
         "zip": "zip code, postal code",
@@ -545,8 +591,10 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
         return (word,)
     if parts := compound_parts_or_empty(word):
         return parts
-    if word.startswith((*REFUSED, *WITHDRAWN)):
+    if word.startswith((*REFUSED, *WITHDRAWN, *_LONG_REFUSALS)):
         return ("optout",)
+    if head := _head_of_compound_or_empty(word):
+        return (word.removesuffix(head), head) if _is_consent(head) else (head,)
     if swapped := _WORD_BY_LETTERS.get("".join(sorted(word))):
         return (swapped,)
     # The first letter must be right: `desubscribed` is not `subscribed`.
@@ -557,6 +605,28 @@ def _split_or_correct_word(word: str) -> tuple[str, ...]:
     ]
     close = get_close_matches(word, similar, 1, _FUZZY_MIN_RATIO)
     return (close[0] if close else _word_cut_short_or_empty(word) or word,)
+
+
+_LONG_REFUSALS = tuple(word for word in REFUSED_BEGINNINGS if len(word) >= _MIN_COMPOUND_LENGTH)
+
+
+def _head_of_compound_or_empty(word: str) -> str:
+    """The way of contact or the consent that an unknown compound ends with: `Serienbrief`."""
+    return next(
+        (
+            word[at:]
+            for at in range(MIN_MODIFIER_LENGTH, len(word) - _MIN_HEAD_LENGTH + 1)
+            if not CONCEPTS_BY_WORD.get(word[at:], set()).isdisjoint(_HEAD_CONCEPTS)
+        ),
+        "",
+    )
+
+
+def _is_consent(word: str) -> bool:
+    return "optin" in CONCEPTS_BY_WORD.get(word, ())
+
+
+MIN_MODIFIER_LENGTH = 4
 
 
 # A word of consent is not guessed from its beginning: `Public` is not `publicité`.

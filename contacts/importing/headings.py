@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from contacts.importing.cells import fold_to_alphanumeric
+from contacts.importing.code_legends import meaning_by_code, without_legend
 from contacts.importing.heading_words import (
     CONCEPTS,
     CONCEPTS_BY_WORD,
@@ -35,6 +36,7 @@ class Meaning(StrEnum):
     TITLE = "title"  # "Title", "Anrede": a gender if the cells are forms of address
     BIRTHDAY = "birthday"
     COUNTRY = "country"
+    AREA_CODE = "area_code"  # of phone numbers that stand in another column
     SMS = "sms"  # "SMS", "Text": a phone number or an answer, by the cells
     CONSENT = "consent"
     OPT_OUT = "opt_out"
@@ -123,9 +125,9 @@ def read_heading(text: str) -> Heading:
     """
     if text == REJECTION_HEADING:
         return Heading(Meaning.REJECTION)
-    words = canonical_heading_words(CODE_LEGEND.sub(" ", _without_date_format(text)))
+    words = canonical_heading_words(without_legend(_without_date_format(text)))
     without_answers = _without_yes_no_pair(words)
-    asks = without_answers != words or _legend_has_yes_and_no(text)
+    asks = without_answers != words or _legend_answers_or_names_ways_of_contact(text)
     words = without_answers
     concepts: set[str] = set()
     unknown = 0
@@ -133,6 +135,11 @@ def read_heading(text: str) -> Heading:
         known = CONCEPTS_BY_WORD.get(word, set())
         concepts |= known
         unknown += not known and not word.isdigit()
+    if "post" in concepts and any(word.startswith(_NEWS_BEGINNINGS) for word in words):
+        concepts.add("newsletter")  # `Lettre d'informations`, `Lettera informativa`
+        unknown -= sum(
+            word.startswith(_NEWS_BEGINNINGS) and word not in CONCEPTS_BY_WORD for word in words
+        )
     if not words:
         return Heading(Meaning.UNCLEAR_CONSENT if asks else Meaning.UNKNOWN)
     consent = _read_consent_heading(words, concepts, is_sure=not unknown)
@@ -162,6 +169,9 @@ def read_heading(text: str) -> Heading:
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
+_NEWS_BEGINNINGS = ("info", "news", "noti", "notiz", "nouvelle")
+
+
 def heading_is_unknown_or_names_notes(text: str) -> bool:
     """Whether a column holds notes of people, or nobody knows what it holds.
 
@@ -180,18 +190,36 @@ def heading_names_notes(text: str) -> bool:
     return any("note" in CONCEPTS_BY_WORD.get(word, ()) for word in canonical_heading_words(text))
 
 
-def heading_is_of_other_channel(text: str) -> bool:
-    """Whether a heading names a way of contact that is not SMS, and nothing else: `Post`, `Calls`.
+def heading_is_of_other_channel_or_purpose(text: str) -> bool:
+    """Whether a heading names something else than messages by SMS or marketing at large.
+
+    That is a way of contact that is not SMS, such as `Post` or `Calls`, or what a consent may be
+    for beside messages, such as pictures.
 
     Args:
         text: the heading as it stands in the file.
     """
     words = canonical_heading_words(text)
     concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    if "purpose" in concepts and not concepts & _OF_MESSAGES_OR_DATA:
+        return all(word in CONCEPTS_BY_WORD or word.isdigit() for word in words)
     return (
         read_heading(text).is_sure
         and not concepts.isdisjoint(_OTHER_CHANNELS)
         and concepts.isdisjoint(_NOT_OF_CHANNEL_ALONE)
+    )
+
+
+def heading_names_messages_or_marketing(text: str) -> bool:
+    """Whether a heading names SMS, messages or marketing, and no other channel.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return "sms" in concepts or (
+        not concepts.isdisjoint({"topic", "advertising"}) and concepts.isdisjoint(_OTHER_CHANNELS)
     )
 
 
@@ -212,6 +240,42 @@ def heading_is_of_second_surname(text: str) -> bool:
     return read_heading(text).meaning == Meaning.LAST_NAME and (
         "maternal" in concepts or not (_SECOND_WORDS | {"2"}).isdisjoint(words)
     )
+
+
+def heading_names_only_an_approval(text: str) -> bool:
+    """Whether a heading is one word such as `Inscription`, which may be of anything.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    return len(words) == 1 and words[0] in _ANY_APPROVAL
+
+
+def heading_names_only_place_of_phone(text: str) -> bool:
+    """Whether a heading says where a phone stands, and no more: `Fixe`, `Privat`, `Σταθερό`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = [word for word in canonical_heading_words(text) if not word.isdigit()]
+    concepts = [CONCEPTS_BY_WORD.get(word, set()) for word in words]
+    return any(known & _PLACES_OF_PHONES for known in concepts) and all(
+        known & (_PLACES_OF_PHONES | {"number", "glue", "secondary"}) for known in concepts
+    )
+
+
+_PLACES_OF_PHONES = frozenset({"landline", "home", "work"})
+
+
+def heading_names_calling_code(text: str) -> bool:
+    """Whether a heading names what is dialled before a number, of a country or an area: `Vorwahl`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    concepts = {c for w in canonical_heading_words(text) for c in CONCEPTS_BY_WORD.get(w, ())}
+    return "calling" in concepts and "country" not in concepts
 
 
 def label_positions_by_phone_position(
@@ -258,11 +322,6 @@ def rank_of_phone_label_lowest_is_best(text: str) -> int:
 
 _SECOND_WORDS = frozenset(["2nd", "second", "segundo", "secondo", "deuxieme", "zweiter", "zweites"])
 
-# What the codes of a column stand for: `SMS (0 = ja, 1 = nein)`.
-CODE_LEGEND = re.compile(
-    r"\b(\w{1,3})\s{0,3}=\s{0,3}([^,;/|()\[\]=]+?)(?=\s+\w{1,3}\s{0,3}=|[,;/|()\[\]=]|\s*$)"
-)
-
 
 def heading_without_legend(text: str) -> str:
     """A heading without the codes that it explains in brackets, as its file may have it.
@@ -271,7 +330,7 @@ def heading_without_legend(text: str) -> str:
         text: the heading, such as `SMS (1 = yes, 2 = no)`.
     """
     return _IN_BRACKETS.sub(
-        lambda match: "" if CODE_LEGEND.search(match[1]) else match[0], text
+        lambda match: "" if meaning_by_code(match[1]) else match[0], text
     ).strip()
 
 
@@ -280,6 +339,18 @@ _ANSWER_PAIRS = (
     "wahr falsch"
 )
 _YES_AND_NO = frozenset(frozenset(pair.split()) for pair in _ANSWER_PAIRS.split(", "))
+_ANSWERS_OF_PAIRS = frozenset().union(*_YES_AND_NO)
+
+
+def is_answer_of_pair(text: str) -> bool:
+    """Whether a text is one of two answers, such as `Ja` and `Nein`.
+
+    Args:
+        text: a heading below a question.
+    """
+    return fold_to_alphanumeric(text) in _ANSWERS_OF_PAIRS
+
+
 _OR = frozenset(["or", "η", "oder", "ou", "o"])
 
 
@@ -300,7 +371,7 @@ def _consent_heading_if_it_offers_answers(
     """What a heading with answers is, `E-Mail (ja/nein)`; none if its cells decide."""
     if meaning == Meaning.EMAIL:
         return Heading(Meaning.CONSENT, 0, Channel.OTHER, is_sure=is_sure)
-    if not _legend_has_yes_and_no(text):
+    if not _legend_answers_or_names_ways_of_contact(text):
         return None
     # The cells are codes, which nobody would take for answers without the heading.
     if meaning == Meaning.SMS:
@@ -310,8 +381,15 @@ def _consent_heading_if_it_offers_answers(
 
 def _legend_has_yes_and_no(text: str) -> bool:
     """Whether a heading explains codes that stand for yes and no: `Mailing (1 = ja, 2 = nein)`."""
-    meant = {fold_to_alphanumeric(words) for _, words in CODE_LEGEND.findall(text)}
+    meant = set(map(fold_to_alphanumeric, meaning_by_code(text).values()))
     return any(pair <= meant for pair in _YES_AND_NO)
+
+
+def _legend_answers_or_names_ways_of_contact(text: str) -> bool:
+    """Whether codes stand for yes and no, or one of several for SMS: `(S=SMS, M=Mail)`."""
+    meant = list(map(canonical_heading_words, meaning_by_code(text).values()))
+    names_sms = any("sms" in CONCEPTS_BY_WORD.get(word, ()) for words in meant for word in words)
+    return _legend_has_yes_and_no(text) or (len(meant) > 1 and names_sms)
 
 
 _NEEDS_KNOWN_WORDS = frozenset(
@@ -322,6 +400,8 @@ _NEEDS_KNOWN_WORDS = frozenset(
 def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) -> Meaning:  # noqa: C901 - a table
     """The meaning of a heading that does not speak of consent; the first rule that fits."""
     strange = concepts & {"company", "other_person", "dependant", "fax"}
+    if _names_area_code(words, concepts):
+        return Meaning.OTHER if strange or concepts & {"date", "name"} else Meaning.AREA_CODE
     if concepts & {"phone", "mobile", "whatsapp"} or concepts >= {"contact", "number"}:
         if concepts & {"country", "calling"} and not concepts & {"area"}:
             return Meaning.COUNTRY
@@ -378,6 +458,15 @@ def _meaning_of_non_consent_heading(words: Sequence[str], concepts: set[str]) ->
     if strange or concepts & {"shop", "anniversary"}:
         return Meaning.OTHER
     return _meaning_of_name_or_other_heading(words, concepts)
+
+
+def _names_area_code(words: Sequence[str], concepts: set[str]) -> bool:
+    """Whether words name area codes: `DDD`, `Area code`, `Código de área`; no `Province code`."""
+    return "area_code" in concepts or (
+        "area" in words
+        and bool(concepts & {"id", "calling"})
+        and not concepts & {"country", "place"}
+    )
 
 
 def _date_concept_unless_clear_date_word(words: Sequence[str]) -> set[str]:
@@ -537,12 +626,14 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         # `DSGVO am` has dates of consent.
         meaning = Meaning.CONSENT_TIME if "date" in concepts else Meaning.UNCLEAR_CONSENT
         return Heading(meaning, channel=Channel.PRIVACY)
-    if "profiling" in concepts:
+    if concepts & {"profiling", "purpose"}:
         if concepts & _OF_MESSAGES_OR_DATA:
             is_sure = False  # `Consenso marketing e profilazione` is of both
-        elif positive or negative:
+        elif "profiling" in concepts and (positive or negative):
             # Neither its yes nor its no is one to messages.
             return Heading(Meaning.OTHER, is_sure=is_sure)
+        elif is_sure and (positive or negative):
+            return Heading(Meaning.OTHER, is_sure=False)  # asked about if it is the only consent
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts
@@ -571,6 +662,7 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     if "other" in concepts and set(words) & set(_EVENT_WORDS):
         return Heading(Meaning.OTHER)
     is_sure = is_sure and ("other" not in concepts or is_of_appointments)
+    is_sure = is_sure and not concepts & _OF_OTHER_PERSONS_OR_FACTS  # `Guardian consent`
     if negative and "other" in concepts and not concepts & _OBJECTS_OF_OPT_OUTS:
         return Heading(Meaning.UNCLEAR_CONSENT)  # `Declined appointments`
     has_time = bool(set(words) & set(_DATE_WORDS | {"at", "on", "since", "seit", "desde"}))
@@ -602,6 +694,9 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
     return Heading(meaning, 0, channel, is_sure)
 
 
+_OF_OTHER_PERSONS_OR_FACTS = frozenset(
+    {"other_person", "dependant", "paternal", "maternal", "birth", "birthday", "gender", "title"}
+)
 _OF_MESSAGES_OR_DATA = frozenset(
     {
         "sms",

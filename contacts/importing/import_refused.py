@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -26,13 +27,16 @@ class Question(NamedTuple):
 class ImportRefused(Exception):
     """The file as a whole cannot be used; the message says why and what to do.
 
-    `question` is what a person can answer to import it all the same, if anything.
+    `questions` are what a person can answer to import it all the same, if anything.
     """
 
-    def __init__(self, why: str | Question) -> None:
-        super().__init__(why.text if isinstance(why, Question) else why)
-        self.question = why if isinstance(why, Question) else None
+    def __init__(self, why: str | Question | Sequence[Question]) -> None:
+        if isinstance(why, Question):
+            why = [why]
+        self.questions = () if isinstance(why, str) else tuple(why)
+        super().__init__(". ".join(question.text for question in self.questions) or why)
 
     def command_line_text(self) -> str:
-        """The message for a person at the command line."""
-        return self.question.command_line_text() if self.question else str(self)
+        """The message for a person at the command line, with each question on a line."""
+        lines = [question.command_line_text() for question in self.questions]
+        return "\n".join(lines) or str(self)

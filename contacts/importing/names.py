@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from django.utils.translation import gettext
 
@@ -57,8 +57,10 @@ PARTICLES = (
 # Forms of address and degrees before a name; none of them is a usual first name.
 TITLES_BEFORE = (
     "mr mrs ms miss mister dr prof herr herrn frau fraulein dipling mme mlle madame monsieur "
-    "mademoiselle sra srta senor senora senorita sig sigra signor signora signorina dott dottssa "
-    "dhr mevr mevrouw meneer κος κοσ κα κ δις δισ κυριοσ κυρια δρ"
+    "mademoiselle sra srta senor senora senorita sig sigra sigg signor signora signorina dott "
+    "dottssa dottoressa dottor dhr mevr mevrouw meneer κος κοσ κα κ δις δισ κυριοσ κυρια δρ "
+    "mx rev reverend sir lady fr hr fam familie family famille famiglia dna dona mtro lic maitre "
+    "avv rag geom οικ οικογενεια καθ bayan pani herra rouva fru sr sres dra"
 )
 TITLES_AFTER = "jr sr ii iii iv phd md dds esq msc bsc ba ma mba dipl ing"
 FAMILY_NAME_HEADINGS = f"last family familyname {CONCEPTS['last_name']}"
@@ -161,6 +163,7 @@ def split_into_first_and_last_name(
     family_first: bool = False,
     family_in_capitals: bool = False,
     has_two_surnames: bool = False,
+    short_titles: Collection[str] = frozenset(),
 ) -> tuple[str, str]:
     """First and last name of a full name.
 
@@ -172,6 +175,7 @@ def split_into_first_and_last_name(
         family_in_capitals: whether it writes family names in capitals; see
             `writes_family_in_capitals`.
         has_two_surnames: whether names of it have two family names; see `writes_two_surnames`.
+        short_titles: letters that are forms of address in it; see `short_titles_of_column`.
     """
     text = clean_name_or_empty(text)
     before, comma, after = text.partition(",")
@@ -180,7 +184,8 @@ def split_into_first_and_last_name(
         titles = fold_to_alphanumeric(after.replace(".", ""))
         if titles not in _TITLES_AFTER and not _CREDENTIAL.fullmatch(after.replace(".", "")):
             first, last = (
-                " ".join(_without_titles_before(part.split())) for part in (after, before)
+                " ".join(without_titles_before(part.split(), short_titles))
+                for part in (after, before)
             )
             return first, last
         return split_into_first_and_last_name(
@@ -188,10 +193,11 @@ def split_into_first_and_last_name(
             family_first=family_first,
             family_in_capitals=family_in_capitals,
             has_two_surnames=has_two_surnames,
+            short_titles=short_titles,
         )
     # Programs join a first name and no last name to `Anna null`.
     words = [word for word in text.replace(",", " ").split() if word not in _MISSING_PARTS]
-    addressed = _without_titles_before(words)
+    addressed = without_titles_before(words, short_titles)
     if len(addressed) == 1 and len(words) > 1:
         return "", addressed[0]  # `Mrs Hall`
     words = _join_emoji_to_word_beside(addressed)
@@ -247,15 +253,43 @@ def _units_with_particles(words: list[str]) -> list[str]:
     return [*units, *particles]
 
 
-def _without_titles_before(words: list[str]) -> list[str]:
+def without_titles_before(
+    words: list[str], short_titles: Collection[str] = frozenset()
+) -> list[str]:
     """The words of a name without the forms of address before it, such as `Herr Dr.`.
 
     The last word stays, whatever it is.
+
+    Args:
+        words: those of the name.
+        short_titles: letters that are forms of address in its column; see `short_titles_of_column`.
     """
     start = 0
-    while start < len(words) - 1 and fold_to_alphanumeric(words[start]) in _TITLES_BEFORE:
+    while start < len(words) - 1:
+        word = fold_to_alphanumeric(words[start])
+        joins_titles = start > 0 and (not word or word in _JOINING_WORDS)  # `Mr & Mrs`
+        if word not in _TITLES_BEFORE and word not in short_titles and not joins_titles:
+            break
         start += 1
     return words[start:]
+
+
+_JOINING_WORDS = frozenset(["and", "und", "et", "e", "y", "και"])
+# Letters that are forms of address beside others of the same language, and initials else.
+_SHORT_TITLES = {
+    "m": frozenset(["mme", "mlle", "madame", "monsieur", "mademoiselle"]),
+    "d": frozenset(["dna", "dona", "sra", "sr"]),
+}
+
+
+def short_titles_of_column(cells: Iterable[str]) -> frozenset[str]:
+    """The single letters that are forms of address in a column: `M.` beside `Mme`.
+
+    Args:
+        cells: those of the column.
+    """
+    beginnings = {fold_to_alphanumeric(cell[:MAX_NAME_LENGTH].split(" ", 1)[0]) for cell in cells}
+    return frozenset(letter for letter, others in _SHORT_TITLES.items() if others & beginnings)
 
 
 def _join_emoji_to_word_beside(words: list[str]) -> list[str]:
@@ -281,6 +315,7 @@ def fill_missing_name_part(
     family_first: bool = False,
     family_in_capitals: bool = False,
     has_two_surnames: bool = False,
+    short_titles: Collection[str] = frozenset(),
 ) -> tuple[str, str]:
     """First and last name of a row that has one of them, or none, beside a full name.
 
@@ -293,6 +328,7 @@ def fill_missing_name_part(
             family_first=family_first,
             family_in_capitals=family_in_capitals,
             has_two_surnames=has_two_surnames,
+            short_titles=short_titles,
         )
     full_name = clean_name_or_empty(full_name).replace(",", " ")
     words = full_name.split()
@@ -330,7 +366,7 @@ def writes_family_first(heading: str, cells: Iterable[str]) -> bool:
         return family is not None and given is not None and family < given
     family_first = family_last = 0
     for cell in cells:
-        words = _without_titles_before(cell[:MAX_NAME_LENGTH].split())
+        words = without_titles_before(cell[:MAX_NAME_LENGTH].split())
         if len(words) > 1 and "," not in cell:
             is_first, is_last = (
                 _family_name_score_minus_1_if_given_name(word) for word in (words[0], words[-1])
@@ -354,7 +390,7 @@ def writes_family_in_capitals(cells: Iterable[str]) -> bool:
     """
     names = [words for cell in cells if len(words := cell[:MAX_NAME_LENGTH].split()) > 1]
     divided = sum(
-        _split_into_given_and_family_by_capitals(_without_titles_before(words)) is not None
+        _split_into_given_and_family_by_capitals(without_titles_before(words)) is not None
         for words in names
     )
     return divided * 2 > len(names)
@@ -374,7 +410,7 @@ def writes_two_surnames(cells: Iterable[str], region: str) -> bool:
     counts = [
         len(_units_with_particles(words))
         for cell in cells
-        if len(words := _without_titles_before(cell[:MAX_NAME_LENGTH].split())) > 1
+        if len(words := without_titles_before(cell[:MAX_NAME_LENGTH].split())) > 1
     ]
     return sum(count > 2 for count in counts) * 2 > len(counts)
 

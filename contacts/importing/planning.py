@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -18,6 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from contacts.importing import dates, files, mapping, reading
+from contacts.importing.code_legends import without_legend
+from contacts.importing.column_legends import divide_rows_and_legends, headings_with_legends
 from contacts.importing.consent_cells import Consent
 from contacts.importing.custom_cells import (
     PREFIX,
@@ -29,8 +32,15 @@ from contacts.importing.custom_cells import (
 from contacts.importing.headings import REJECTION_HEADING
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.reading import Layout
+from contacts.importing.refusals import Refusals
 from contacts.importing.refusing_cells import title_names_opt_outs_or_former_people
-from contacts.importing.validating import ContactRow, Rejection, build_row_validator
+from contacts.importing.validating import (
+    ContactRow,
+    Refusal,
+    Rejection,
+    build_reader_of_refusals_and_withheld_consents,
+    build_row_validator,
+)
 from contacts.models import Contact, ContactImport, Gender, ImportStatus
 from contacts.phones import PhoneKind, phone_region_of_store_or_default
 
@@ -175,6 +185,7 @@ def plan_import_or_refuse(
     )
     sample = list(islice(reading.FileReader(path, layout), SAMPLE_ROWS))
     sample_cells = [cells for _, cells in sample]
+    layout = _with_legends_of_rows(layout, sample_cells)
     notes = list(layout.notes)
     if chosen is None and (last_used := _last_completed_mapping_of_same_headings(owner.pk, layout)):
         chosen = last_used
@@ -188,17 +199,21 @@ def plan_import_or_refuse(
         if chosen is None
         else {name: list(positions) for name, positions in chosen.items() if is_custom(name)}
     )
-    refusal = ImportRefused(guess.question) if guess.question else None
+    questions = list(guess.questions)
     refusal = (
-        refusal
-        or _refusal_if_titles_name_opt_outs(file_name, layout, fields, sample)
+        None
+        if questions
+        else _refusal_if_titles_name_opt_outs(file_name, layout, fields, sample)
         or _refusal_if_row_repeats_moved_headings(layout, sample)
     )
     if not refusal and not date_order:
         try:
             date_order = _detect_birthday_order_or_iso_or_refuse(fields, sample)
         except ImportRefused as error:
-            refusal = error
+            questions += error.questions
+            refusal = None if error.questions else error
+    if questions and not refusal:
+        refusal = ImportRefused(questions)
     preview_rows: list[RowPreview] = []
     odd_rows: list[RowPreview] = []
     totals = ImportTotals()
@@ -213,11 +228,23 @@ def plan_import_or_refuse(
         )
         custom = CustomCells.of_mapping(owner, layout.headings, custom_fields)
         validate_row = _with_custom_cells(validate_row, custom)
-        preview_rows = _build_row_previews(owner.pk, sample[:PREVIEW_ROWS], validate_row, custom)
-        uncommon_rows = _count_rows_until_deadline_and_collect_odd_ones(
-            reading.FileReader(path, layout), validate_row, totals
+        read_refusals = build_reader_of_refusals_and_withheld_consents(
+            layout.headings,
+            fields,
+            date_order,
+            region,
+            sample=sample_cells,
+            zone=ZoneInfo(owner.timezone),
         )
-        odd_rows = _build_row_previews(owner.pk, uncommon_rows, validate_row, custom)
+        uncommon_rows: list[tuple[int, list[str]]] = []
+        said_in_rows = _count_rows_until_deadline_and_collect_odd_ones(
+            reading.FileReader(path, layout), validate_row, read_refusals, totals, uncommon_rows
+        )
+        with closing(Refusals(said_in_rows)) as refusals:
+            preview_rows = _build_row_previews(
+                owner.pk, sample[:PREVIEW_ROWS], validate_row, refusals, custom
+            )
+            odd_rows = _build_row_previews(owner.pk, uncommon_rows, validate_row, refusals, custom)
     fields |= custom_fields
     return ImportPlan(
         layout,
@@ -230,6 +257,14 @@ def plan_import_or_refuse(
         totals,
         _build_planned_columns(layout.headings, sample_cells, fields),
     )
+
+
+def _with_legends_of_rows(layout: Layout, rows: Sequence[Sequence[str]]) -> Layout:
+    """The layout with the legends that stand among the rows, as below a table, in its headings."""
+    table, legends = divide_rows_and_legends(rows)
+    if not legends:
+        return layout
+    return replace(layout, headings=tuple(headings_with_legends(layout.headings, legends, table)))
 
 
 def _with_custom_cells(
@@ -350,6 +385,7 @@ def _refusal_if_titles_name_opt_outs(
             (gettext("line %(line)s") % {"line": line}, title) for line, title in layout.titles
         ]
     for where, text in said:
+        text = without_legend(text)
         if any(map(str.isalpha, text)) and title_names_opt_outs_or_former_people(text):
             return ImportRefused(
                 gettext(
@@ -394,28 +430,31 @@ def _detect_birthday_order_or_iso_or_refuse(
 def _count_rows_until_deadline_and_collect_odd_ones(
     rows: Iterable[tuple[int, list[str]]],
     validate_row: Callable[[list[str]], ContactRow | Rejection],
+    read_refusals: Callable[[list[str]], list[Refusal]],
     totals: ImportTotals,
-) -> list[tuple[int, list[str]]]:
-    """Count what would become of the rows; return some of the odd ones after the first rows."""
+    odd_rows: list[tuple[int, list[str]]],
+) -> Iterator[Refusal]:
+    """Count what would become of the rows, collect some odd ones after the first; yield each no."""
     deadline = time.monotonic() + MAX_COUNTING_SECONDS
-    odd_rows: list[tuple[int, list[str]]] = []
     for line, cells in rows:
         totals.rows += 1
         row = validate_row(cells)
         if isinstance(row, Rejection):
             totals.rejected[f"{row.column}: {row.reason}" if row.column else row.reason] += 1
+            yield from read_refusals(cells)
         else:
             totals.agreeing += row.consent == Consent.AGREES
             totals.opted_out += row.consent == Consent.OPTED_OUT
             totals.cannot_receive += row.phone_kind != PhoneKind.MOBILE
             totals.kept.update(cell.reason for cell in row.dropped)
+            if row.consent > Consent.AGREES:
+                yield Refusal(row.phone, row.consent, row.said_at)
         is_odd = isinstance(row, Rejection) or bool(row.dropped)
         if is_odd and totals.rows > PREVIEW_ROWS and len(odd_rows) < ODD_ROWS_SHOWN:
             odd_rows.append((line, cells))
         if not totals.rows % SAMPLE_ROWS and time.monotonic() > deadline:
             totals.is_complete = False
             break
-    return odd_rows
 
 
 def _build_planned_columns(
@@ -456,12 +495,17 @@ def _build_row_previews(
     owner_id: int,
     rows: list[tuple[int, list[str]]],
     validate_row: Callable[[list[str]], ContactRow | Rejection],
+    refusals: Refusals,
     custom: CustomCells,
 ) -> list[RowPreview]:
+    """What would become of the rows; a no of any other row of the same number counts."""
     validated = [(line, cells, validate_row(cells)) for line, cells in rows]
-    phones = {row.phone for *_, row in validated if isinstance(row, ContactRow)}
+    row_by_phone = {row.phone: row for *_, row in validated if isinstance(row, ContactRow)}
+    refusals.overwrite_consent_of(row_by_phone)
     known_phones = set(
-        Contact.objects.filter(owner=owner_id, phone__in=phones).values_list("phone", flat=True)
+        Contact.objects.filter(owner=owner_id, phone__in=row_by_phone).values_list(
+            "phone", flat=True
+        )
     )
     previews: list[RowPreview] = []
     seen_phones: set[str] = set()
@@ -474,6 +518,7 @@ def _build_row_previews(
         else:
             result = RowResult.KNOWN if row.phone in known_phones else RowResult.NEW
         reasons = "; ".join(cell.reason for cell in row.dropped)
+        row = replace(row, consent=row_by_phone[row.phone].consent)
         stored = _values_to_store_by_label(row, cells, custom)
         previews.append(RowPreview(line, cells, result, reason=reasons, stored=stored))
         seen_phones.add(row.phone)

@@ -24,10 +24,15 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from astronote.common.counts import format_count
-from contacts.importing import cells, encodings, heading_rows, workbook
+from contacts.importing import cells, encodings, heading_rows, workbook, workbook_marks
+from contacts.importing.column_legends import divide_rows_and_legends, headings_with_legends
 from contacts.importing.dates import is_month_name_or_abbreviation
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.import_refused import ImportRefused, Question
+from contacts.importing.refusing_cells import (
+    cell_refuses_messages,
+    title_names_opt_outs_or_former_people,
+)
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -648,6 +653,13 @@ def _detect_encoding_or_refuse(scan: _FileScan, region: str) -> str:
     if controls > MAX_CONTROL_SHARE * min(len(head), CONTROL_SAMPLE_CHARACTERS):
         raise ImportRefused(str(_NO_TEXT))
     encoding = encodings.detect_legacy_encoding_or_empty(sample, region)
+    if not encoding and len(set(map(_is_utf8, sample.splitlines()))) > 1:
+        raise ImportRefused(
+            gettext(
+                "some lines of this file are written in UTF-8 and others in another encoding:"
+                " export the list again as UTF-8"
+            )
+        )
     if not encoding:
         raise ImportRefused(
             Question(
@@ -659,6 +671,14 @@ def _detect_encoding_or_refuse(scan: _FileScan, region: str) -> str:
             )
         )
     return encoding
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _delimiter_score_and_table_width(lines: list[str], delimiter: str) -> tuple[float, int]:
@@ -767,14 +787,31 @@ def _detect_workbook_layout_or_refuse(
     path: Path, sheet: str, has_header: bool | None, largest_bytes: int
 ) -> Layout:
     """The layout of the only list of a workbook, or of all its sheets with the same headings."""
-    names = _read_names_of_visible_filled_sheets_or_refuse(path)
+    names, hidden = _read_names_of_visible_and_hidden_filled_sheets_or_refuse(path)
+    _refuse_if_comment_refuses_messages(path)
+    others: list[str] = []
     if sheet:
-        if sheet not in names:
+        if sheet not in (*names, *hidden):
             raise ImportRefused(
                 gettext("there is no sheet %(sheet)s; there are: %(sheets)s")
                 % {"sheet": sheet, "sheets": ", ".join(names)}
             )
-        names = [sheet]
+        others, names = [name for name in (*names, *hidden) if name != sheet], [sheet]
+    elif names:
+        refusing = [
+            name
+            for name in hidden
+            if title_names_opt_outs_or_former_people(name)
+            and _may_sheet_hold_customers(path, name, largest_bytes)
+        ]
+        if refusing:
+            lists_and_refusing = [*names, *refusing]
+            raise _build_question_which_sheet(
+                gettext("the workbook has a hidden list; choose the sheet of one: %(sheets)s")
+                % {"sheets": ", ".join(lists_and_refusing)},
+                lists_and_refusing,
+            )
+        others = hidden
     if not names:
         raise ImportRefused(gettext("the file has no rows: export the list again"))
     layouts: dict[str, Layout] = {}
@@ -792,32 +829,114 @@ def _detect_workbook_layout_or_refuse(
     } or dict(islice(layouts.items(), 1))
     first = next(iter(lists.values()))
     if len({(layout.headings, layout.skip) for layout in lists.values()}) > 1:
-        raise ImportRefused(
-            Question(
-                gettext("the workbook has several lists; choose the sheet of one: %(sheets)s")
-                % {"sheets": ", ".join(lists)},
-                "--sheet NAME",
-            )
+        raise _build_question_which_sheet(
+            gettext("the workbook has several lists; choose the sheet of one: %(sheets)s")
+            % {"sheets": ", ".join(lists)},
+            lists,
         )
     other = [name for name in lists if not _is_sheet_named_for_customers_place_or_time(name)]
     if other and len(lists) > 1:
-        raise ImportRefused(
-            Question(
-                gettext(
-                    "the workbook has several lists with the same headings, and sheet %(sheet)s may"
-                    " hold other people than customers; choose the sheet of one: %(sheets)s"
-                )
-                % {"sheet": other[0], "sheets": ", ".join(lists)},
-                "--sheet NAME",
+        raise _build_question_which_sheet(
+            gettext(
+                "the workbook has several lists with the same headings, and sheet %(sheet)s may"
+                " hold other people than customers; choose the sheet of one: %(sheets)s"
             )
+            % {"sheet": other[0], "sheets": ", ".join(lists)},
+            lists,
         )
+    other_sheets = [layout for name, layout in layouts.items() if name not in lists]
+    first = _with_legends_of_sheets(path, first, other_sheets)
     notes = [
-        gettext("sheet %(sheet)s: not read") % {"sheet": name}
-        for name in names
+        _note_on_sheet_not_read(name, is_hidden=name in hidden)
+        for name in (*names, *others)
         if name not in lists
     ]
+    notes += _notes_on_marks_of_cells(path)
     titles = chain.from_iterable(layout.titles for layout in lists.values())
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes), titles=tuple(titles))
+
+
+def _with_legends_of_sheets(path: Path, layout: Layout, others: Sequence[Layout]) -> Layout:
+    """The layout of a list with the legends of other sheets in its headings."""
+    legends = [
+        legend
+        for other in others
+        for legend in divide_rows_and_legends(
+            [
+                *([text] for _, text in other.titles),
+                other.headings,
+                *(row for _, row in islice(FileReader(path, other), SAMPLE_ROWS)),
+            ]
+        ).legends
+    ]
+    if not legends:
+        return layout
+    rows = [row for _, row in islice(FileReader(path, layout), SAMPLE_ROWS)]
+    return replace(layout, headings=tuple(headings_with_legends(layout.headings, legends, rows)))
+
+
+def _build_question_which_sheet(question: str, names: Iterable[str]) -> ImportRefused:
+    """The question, with what to do about the sheets among these whose names speak of opt-outs."""
+    for name in filter(title_names_opt_outs_or_former_people, names):
+        question = gettext(
+            "%(question)s; sheet %(sheet)s says by its name that these people want no messages:"
+            " add their numbers to the suppressed ones"
+        ) % {"question": question, "sheet": name}
+    return ImportRefused(Question(question, "--sheet NAME"))
+
+
+def _note_on_sheet_not_read(name: str, *, is_hidden: bool) -> str:
+    note = (
+        gettext("hidden sheet %(sheet)s: not read")
+        if is_hidden
+        else gettext("sheet %(sheet)s: not read")
+    ) % {"sheet": name}
+    if title_names_opt_outs_or_former_people(name):
+        note = gettext(
+            "%(note)s; it says by its name that these people want no messages: add their numbers"
+            " to the suppressed ones"
+        ) % {"note": note}
+    return note
+
+
+def _may_sheet_hold_customers(path: Path, name: str, largest_bytes: int) -> bool:
+    layout = Layout("xlsx", largest_bytes, sheets=(name,))
+    try:
+        return _is_sheet_a_customer_list(path, _add_headings_or_refuse(path, layout, None))
+    except ImportRefused:
+        return False
+
+
+def _refuse_if_comment_refuses_messages(path: Path) -> None:
+    for comment in workbook_marks.read_comments(path):
+        if cell_refuses_messages(comment):
+            raise ImportRefused(
+                gettext(
+                    "a comment on a cell says no to messages: %(text)s; comments are not read, so"
+                    " write what they say into a column of notes and remove them"
+                )
+                % {"text": repr(comment[:60])}
+            )
+
+
+def _notes_on_marks_of_cells(path: Path) -> list[str]:
+    """What is not read of a workbook beside the text of its cells."""
+    comments = len(workbook_marks.read_comments(path))
+    struck = workbook_marks.count_struck_cells(path)
+    notes = []
+    if comments:
+        notes.append(
+            gettext("comments on cells: not read (%(count)s)") % {"count": format_count(comments)}
+        )
+    if struck:
+        notes.append(
+            gettext(
+                "cells that are struck through: %(count)s; they are read as others, so remove the"
+                " rows of people who want no messages"
+            )
+            % {"count": format_count(struck)}
+        )
+    return notes
 
 
 def _is_sheet_named_for_customers_place_or_time(sheet_name: str) -> bool:
@@ -853,8 +972,10 @@ def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:
     return any(cells.looks_like_phone(cell) for _, record in rows for cell in record)
 
 
-def _read_names_of_visible_filled_sheets_or_refuse(path: Path) -> list[str]:
-    """The names of the visible sheets of a workbook that have cells, in their order."""
+def _read_names_of_visible_and_hidden_filled_sheets_or_refuse(
+    path: Path,
+) -> tuple[list[str], list[str]]:
+    """The names of the visible and of the hidden sheets that have cells, in their order."""
     result = subprocess.run(
         [sys.executable, "-P", workbook.__file__, "--sheets", path],
         stdout=subprocess.PIPE,
@@ -864,7 +985,11 @@ def _read_names_of_visible_filled_sheets_or_refuse(path: Path) -> list[str]:
     if result.returncode:
         raise _build_workbook_refusal(result.returncode)
     reader = csv.reader(io.StringIO(result.stdout.decode(), newline=""))
-    return [row[0] for row in reader if row]
+    sheets = [row for row in reader if row]
+    return (
+        [name for name, visibility in sheets if visibility == "visible"],
+        [name for name, visibility in sheets if visibility == "hidden"],
+    )
 
 
 def _unique_heading_names(header: Sequence[str], width: int) -> tuple[str, ...]:

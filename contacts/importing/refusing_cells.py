@@ -6,7 +6,7 @@ import re
 from itertools import pairwise
 
 from contacts.importing.cells import KnownCells
-from contacts.importing.consent_words import ENDED
+from contacts.importing.consent_words import ENDED, REFUSED
 from contacts.importing.heading_words import (
     CONCEPTS_BY_WORD,
     compound_parts_or_empty,
@@ -20,6 +20,7 @@ from contacts.importing.other_languages import (
 )
 
 MAX_KNOWN_WORDS = 50_000
+MIN_PART_LENGTH = 4  # of a compound
 MAX_CELL_LENGTH = 10_000  # the rest of a longer text is not looked at
 MAX_COMPOUND_LENGTH = 40  # longer ones take long to divide
 
@@ -81,12 +82,71 @@ _TROUBLING_VERBS = (
     "disturb bother pester harass belastig storen derang importun molest infastid scocc ενοχλ"
 )
 _TROUBLING_BEGINNINGS = tuple(_TROUBLING_VERBS.split())
+_REFUSED = (*REFUSED, "lehn")
 _ENDING_BEGINNINGS = (
     *_ENDING_VERBS.split(),
+    *_REFUSED,
     *(word for word, known in CONCEPTS_BY_WORD.items() if "optout" in known and len(word) >= 6),
 )
-_ERASING_VERBS = "losch delet eras supprim effac borr elimin cancell διαγρα σβησ"
+_ERASING_VERBS = (
+    "losch gelosch delet eras supprim suppres effac borr supres elimin cancell διαγρα διεγρα σβησ "
+    "remov forgotten entfern rimoss rimuov"
+)
 _ERASING_BEGINNINGS = tuple(_ERASING_VERBS.split())
+# Who asks for the erasure: `deleted at own request`, `a demandé son effacement`.
+_REQUESTING_VERBS = (
+    "request ask wish want demand souhait wunsch gebet bitte verlang richiest chiest chied pedid "
+    "pidi pide solicit petici ζητ αιτημ αιτηθ θελ επιθυμ"
+)
+_REQUESTING_BEGINNINGS = tuple(_REQUESTING_VERBS.split())
+# What else is asked for and cancelled or removed, in notes of shops and salons.
+_GOODS_AND_DATES = (
+    "termin appoint booking bestell order appunt prenot rendez rdv rendezvous cita reserv ραντεβ "
+    "παραγγ invoice rechnung factur fattur polish nagellack gelnag gelpol lack smalto esmalte "
+    "vernis tattoo haar hair stain fleck item article artikel"
+)
+_GOODS_AND_DATES_BEGINNINGS = tuple(_GOODS_AND_DATES.split())
+# `Leave her alone`, `in Ruhe lassen`: a verb of letting and a word of peace.
+_LETTING_VERBS = "leav let lass gelass laiss lasci dej αφησ αφηστ"
+_LETTING_BEGINNINGS = tuple(_LETTING_VERBS.split())
+_WORDS_OF_PEACE = "alone ruhe tranquil pace paz ησυχ"
+_PEACE_BEGINNINGS = tuple(_WORDS_OF_PEACE.split())
+# A clause of nothing else than one of these and a way of contact that is not SMS says that no other
+# is wanted: `nur anrufen`, `prefers phone calls`. `Nur vormittags anrufen` says when.
+_PREFERRING_VERBS = (
+    "only just prefer rather instead nur ausschliesslich lediglich bevorzug lieber bloss seulement "
+    "uniquement exclusivement prefer solo soltanto solamente unicamente esclusivamente prefiere "
+    "exclusivamente preferis μονο μοναχα αποκλειστικ προτιμ"
+)
+_PREFERRING_BEGINNINGS = tuple(_PREFERRING_VERBS.split())
+_OTHER_WAYS = (
+    "call ring phone telephone telefon telephon anruf anzuruf angeruf appel tel mail email "
+    "courriel llam chiam posta correo courrier brief briefpost lettre letter whatsapp "
+    "viber τηλεφων κλησ ταχυδρομ mailad emaile"
+)
+_OTHER_WAYS_BEGINNINGS = tuple(_OTHER_WAYS.split())
+_OTHER_WAYS_WHOLE = frozenset(["post", "e"])
+_WORDS_BESIDE_PREFERENCE = (
+    "please pls contact contacts contacted reach reachable by via with would be to the is her "
+    "him them wants me us via per bitte noch mehr kontakt kontaktieren erreichbar wird werden "
+    "ist ein sie ihn zu e contacter contact joindre par de le la les etre svp preferiamo "
+    "essere contattare contatto da via con per que le lo la llamen por contactar contacto ser "
+    "favor με να μεσω για επικοινωνια επικοινωνιασ την τον"
+)
+_FILLERS_OF_PREFERENCE = frozenset(_WORDS_BESIDE_PREFERENCE.split())
+# A clause of nothing else than a negation, of wanting, and of nothing: `non gradisce`.
+_WANTING_VERBS = (
+    "want wish like mocht will woll wunsch souhait veut desir vuol gradi desea quier θελ επιθυμ"
+)
+_WANTING_BEGINNINGS = tuple(_WANTING_VERBS.split())
+_WORDS_BESIDE_REFUSAL = (
+    "more any anything nothing info infos information informations mehr nichts rien plus "
+    "niente nulla piu nada mas τιποτα πλεον ne n pas does do did recevoir ricevere recibir "
+    "receive erhalten bekommen λαμβανει"
+)
+_FILLERS_OF_REFUSAL = frozenset(_WORDS_BESIDE_REFUSAL.split())
+_WORDS_BESIDE_STOP = "us to please pls said told me the them they"
+_FILLERS_OF_STOPPING = frozenset(_WORDS_BESIDE_STOP.split())
 _NEGATING_WORDS = (
     _NEGATIONS
     | {word for word, concepts in CONCEPTS_BY_WORD.items() if concepts & {"optout", "privacy"}}
@@ -116,6 +176,8 @@ for _beginning in (
     *_ENDING_BEGINNINGS,
     *_ERASING_BEGINNINGS,
     *_TROUBLING_BEGINNINGS,
+    *_LETTING_BEGINNINGS,
+    *(verb for verb in _REFUSED if len(verb) >= 3),
 ):
     _others = _TELLING_BEGINNINGS.get(_beginning[:3], ())
     _TELLING_BEGINNINGS[_beginning[:3]] = (*_others, _beginning)
@@ -137,13 +199,53 @@ _MAY_BE_PART_OF_REFUSAL = KnownCells(_may_be_part_of_refusal, MAX_KNOWN_WORDS)
 
 
 def _split_with_compounds(folded: str) -> list[str]:
-    """The words of a text; `werbeverbot` is two."""
+    """The words of a text; `werbeverbot` is two, and so is `nosms`."""
     words: list[str] = []
     for written in _SPLIT.findall(folded):
         word = written.removeprefix("ξανα")  # again: `να μην ξαναστείλετε`
         is_compound = len(word) <= MAX_COMPOUND_LENGTH and word.endswith(_OPT_OUT_ENDINGS)
-        words += (is_compound and compound_parts_or_empty(word)) or (word,)
+        words += (
+            _refusal_and_object_or_empty(word)
+            or (is_compound and compound_parts_or_empty(word))
+            or (word,)
+        )
     return words
+
+
+# A refusal that is written together with what is refused: `NOSMS`, `PASDESMS`, `SMSOFF`.
+_REFUSALS_BEFORE = (
+    "donot dont not non no keine kein nicht pasde plusde pas sans sin nomas senza niente ohne "
+    "stop stopp block sperr optout unsub end μη μην οχι oxi ohi χωρισ zero geen bez nie"
+)
+_REFUSALS_BEFORE_OBJECT = tuple(_REFUSALS_BEFORE.split())
+_REFUSALS_BEHIND = "optout unsub stopp stop off nein οχι no non"
+_REFUSALS_BEHIND_OBJECT = tuple(_REFUSALS_BEHIND.split())
+_OBJECTS_OF_REFUSALS = frozenset(
+    word
+    for word, concepts in CONCEPTS_BY_WORD.items()
+    if concepts & {"sms", "newsletter", "contact", "advertising", "call"} and len(word) >= 3
+) | {"send", "message", "messages", "msg", "list", "liste", "lista"}
+
+
+_REFUSALS_WITH_LIST = frozenset(["stop", "stopp", "black", "block", "sperr", "optout", "unsub"])
+
+
+def _as_one_word(refusal: str) -> str:
+    return "stop" if refusal in _REFUSALS_WITH_LIST else "no"
+
+
+def _refusal_and_object_or_empty(word: str) -> tuple[str, ...]:
+    """The two parts of a refusal that is written as one word; nothing if it is none."""
+    if "optout" not in CONCEPTS_BY_WORD.get(word, {"optout"}):
+        return ()
+    for refusal in _REFUSALS_BEFORE_OBJECT:
+        if word.startswith(refusal) and word[len(refusal) :] in _OBJECTS_OF_REFUSALS:
+            return _as_one_word(refusal), word[len(refusal) :]
+    for refusal in _REFUSALS_BEHIND_OBJECT:
+        # `Contactno` is a number.
+        if word.endswith(refusal) and "sms" in CONCEPTS_BY_WORD.get(word[: -len(refusal)], ()):
+            return _as_one_word(refusal), word[: -len(refusal)]
+    return ()
 
 
 # What somebody may say no to, beside SMS, newsletters, advertising and contact.
@@ -158,9 +260,9 @@ _UNWANTED = frozenset(_UNWANTED_WORDS.split())
 # Verbs have many forms: `στέλνεις`, `sollicitée`, `anzuschreiben`.
 _UNWANTED_STEMS = (
     "messag msg disturb bother solicit hear texted texting nachricht zusend anschreib anzuschreib "
-    "schreib schick belastig kontaktier angesproch ansprech bekomm beworb kurznachricht "
-    "market promot publicit pubblicit prospect demarch envoy envoi sollicit derang relanc contact "
-    "envia envie mensaj molest "
+    "angeschrieb schreib schick belastig kontaktier angesproch ansprech bekomm beworb "
+    "kurznachricht market promot publicit pubblicit prospect demarch envoy envoi sollicit "
+    "derang relanc contact envia envie mensaj molest "
     "escrib invia invii messagg scriv contatt mandar mandat στελν στειλ μηνυμ επικοινων ενοχλ "
     "διαφημ προωθ ενημερ"
 )
@@ -171,6 +273,14 @@ _NEGATED_MESSAGE_WORD = re.compile(
 )
 _UNWANTED_CONCEPTS = frozenset({"sms", "newsletter", "contact", "advertising", "topic", "optin"})
 _MARKETING_CONCEPTS = frozenset({"sms", "newsletter", "advertising", "privacy"})
+_PARTS_FOR_MESSAGES = (
+    *_UNWANTED_BEGINNINGS,
+    *(
+        word
+        for word, concepts in CONCEPTS_BY_WORD.items()
+        if len(word) >= MIN_PART_LENGTH and concepts & (_UNWANTED_CONCEPTS - {"optin"})
+    ),
+)
 _CONSENT_WORDS = (
     "consent einwilligung zustimmung consentement consentimiento consenso συγκαταθεση συναινεση "
     "verteiler"
@@ -259,17 +369,50 @@ def cell_of_several_words_mentions_messages(cell_text: str) -> bool:
     Args:
         cell_text: a note.
     """
-    words = _split_with_compounds(fold_case_and_accents(cell_text[:MAX_CELL_LENGTH]))
+    cell_text = cell_text[:MAX_CELL_LENGTH]
+    # It is asked of each text of a file, too.
+    if not any(map(_MAY_MENTION_MESSAGES.__getitem__, cell_text.split())):
+        return False
+    words = _split_with_compounds(fold_case_and_accents(cell_text))
     return len(words) > 1 and (
         bool(_concepts_of(words) & _MARKETING_CONCEPTS)
         or not _CONSENTS.isdisjoint(words)
-        or any(map(_clause_refuses_calls, _clauses_of(cell_text)))
+        or _any_clause_is_in_doubt(cell_text)
     )
 
+
+def _any_clause_is_in_doubt(cell_text: str) -> bool:
+    return any(
+        _clause_refuses_calls(clause) or _clause_may_refuse_messages(clause)
+        for clause in _clauses_of(cell_text)
+    )
+
+
+def _may_mention_messages(word: str) -> bool:
+    """Whether a cell with this word may speak of messages, consent or calls."""
+    words = _split_with_compounds(fold_case_and_accents(word))
+    return (
+        not _concepts_of(words).isdisjoint(_MARKETING_CONCEPTS | {"call"})
+        or not _CONSENTS.isdisjoint(words)
+        or any(word.startswith(_BEGINNINGS_OF_DOUBT) for word in words)
+        or not _WHOLE_WORDS_OF_DOUBT.isdisjoint(words)
+    )
+
+
+_MAY_MENTION_MESSAGES = KnownCells(_may_mention_messages, MAX_KNOWN_WORDS)
 
 # In a title alone; in a note it may be of goods: `no envío`.
 _SENDING_STEMS = "send versand versend envoi envoy envio envia invio invia αποστολ αποστελ"
 _SENDING_BEGINNINGS = tuple(_SENDING_STEMS.split())
+
+
+def word_has_part_for_messages(word: str) -> bool:
+    """Whether a word, or a part of it, is one of messages, contact or marketing.
+
+    Args:
+        word: of a heading, as `canonical_heading_words` writes it: `kontaktaufnahme`.
+    """
+    return any(part in word for part in _PARTS_FOR_MESSAGES)
 
 
 def note_may_refuse_messages(cell_text: str) -> bool:
@@ -283,7 +426,7 @@ def note_may_refuse_messages(cell_text: str) -> bool:
         _mention_messages_or_advertising(words)
         or bool(_concepts_of(words) & _MARKETING_CONCEPTS)
         or _is_short_prohibition(words)
-        or any(map(_clause_refuses_calls, _clauses_of(cell_text)))
+        or _any_clause_is_in_doubt(cell_text)
     )
 
 
@@ -331,6 +474,22 @@ def name_refuses_contact(name: str) -> bool:
     return short_cell_forbids_something(remark) or any(
         map(_clause_refuses_calls, _clauses_of(remark))
     )
+
+
+def without_remark_refusing_contact(name: str) -> str:
+    """A name without a remark behind it in brackets or after a dash that refuses contact.
+
+    Args:
+        name: the cell, such as `Anna Berg (no SMS)`.
+    """
+    begins = [match.start() for match in _BEGINNING_OF_REMARK.finditer(name[:MAX_CELL_LENGTH])]
+    if not begins or not name_refuses_contact(name):
+        return name
+    without = (name[:start].rstrip() for start in reversed(begins))
+    return next((rest for rest in without if rest and not name_refuses_contact(rest)), name)
+
+
+_BEGINNING_OF_REMARK = re.compile(r"[(\[{,;:]|\s[-–—/*!]")
 
 
 def phone_remark_refuses_messages(cell_text: str) -> bool:
@@ -384,6 +543,9 @@ _COMMANDING_PAIRS = frozenset(
 _INFINITIVE = re.compile(r"[a-z]{3,}(?:en|er|ir|re|ar)")
 _CALLING_VERBS = "anruf anzuruf telefon appele llam chiam καλει καλεσ τηλεφων"
 _CALL_BEGINNINGS = tuple(_CALLING_VERBS.split())
+# A clause in doubt has one of these: calls, another way of contact, wanting, or to stop.
+_BEGINNINGS_OF_DOUBT = (*_CALL_BEGINNINGS, *_OTHER_WAYS_BEGINNINGS, *_WANTING_BEGINNINGS)
+_WHOLE_WORDS_OF_DOUBT = frozenset(["post", "stop"])
 
 
 def _clauses_of(cell_text: str) -> list[list[str]]:
@@ -432,12 +594,49 @@ def _clause_refuses_messages_or_asks_erasure(words: list[str]) -> bool:
         if word in _WRONG and (is_about_number or "person" in about):
             return True
         if word.startswith(_ERASING_BEGINNINGS) and (
-            is_about_number or "privacy" in about or not _DATA.isdisjoint(nearby)
+            is_about_number
+            or "privacy" in about
+            or not _DATA.isdisjoint(nearby)
+            or _is_requested_of_person(nearby)
+        ):
+            return True
+        if word.startswith(_LETTING_BEGINNINGS) and any(
+            other.startswith(_PEACE_BEGINNINGS) for other in nearby
         ):
             return True
         if "privacy" in concepts and about & {"optout", "ended"}:
             return True
     return False
+
+
+def _is_requested_of_person(words: list[str]) -> bool:
+    """Whether somebody asks for it, and it is not about goods or an appointment."""
+    return any(word.startswith(_REQUESTING_BEGINNINGS) for word in words) and not any(
+        word.startswith(_GOODS_AND_DATES_BEGINNINGS) for word in words
+    )
+
+
+def _clause_may_refuse_messages(words: list[str]) -> bool:
+    """Whether a clause says no more than that another way of contact, or none, is wanted.
+
+    So do `nur anrufen`, `prefers phone calls`, `δεν επιθυμεί τίποτα` and `asked us to stop`.
+    """
+    preferring = {word for word in words if word.startswith(_PREFERRING_BEGINNINGS)}
+    ways = {
+        word
+        for word in words
+        if word in _OTHER_WAYS_WHOLE or word.startswith(_OTHER_WAYS_BEGINNINGS)
+    }
+    if preferring and ways - {"e"}:
+        return not set(words) - preferring - ways - _FILLERS_OF_PREFERENCE
+    wanting = {word for word in words if word.startswith(_WANTING_BEGINNINGS)}
+    negating = set(words) & _NEGATIONS
+    if wanting and negating:
+        return not set(words) - wanting - negating - _FILLERS_OF_REFUSAL
+    requesting = {word for word in words if word.startswith(_REQUESTING_BEGINNINGS)}
+    return bool("stop" in words and requesting) and not (
+        set(words) - requesting - _FILLERS_OF_STOPPING - {"stop"}
+    )
 
 
 def _mention_messages_or_advertising(words: list[str]) -> bool:

@@ -17,8 +17,15 @@ from typing import NamedTuple
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.fields import compose_to_nfc
+from contacts.importing.area_codes import (
+    NeedOfAreaCodes,
+    area_code_column_by_phone_position,
+    area_code_digits_or_empty,
+    needs_by_phone_position,
+)
 from contacts.importing.cells import (
     KnownCells,
     UnusableCell,
@@ -43,8 +50,9 @@ from contacts.importing.headings import (
     MEANINGS_OF_CONSENT,
     Channel,
     Meaning,
-    heading_is_of_other_channel,
+    heading_is_of_other_channel_or_purpose,
     heading_is_of_second_surname,
+    heading_is_unknown_or_names_notes,
     label_positions_by_phone_position,
     rank_of_phone_label_lowest_is_best,
     read_heading,
@@ -55,23 +63,22 @@ from contacts.importing.names import (
     has_only_particles,
     is_placeholder_for_no_value,
     reason_if_number_or_email,
+    short_titles_of_column,
     writes_family_first,
     writes_family_in_capitals,
     writes_two_surnames,
 )
-from contacts.importing.phone_cells import (
-    ParsedPhone,
-    PhoneConvention,
-    PhoneReader,
-    detect_phone_convention,
-)
+from contacts.importing.phone_cells import ParsedPhone, PhoneReader, detect_phone_convention
+from contacts.importing.phone_readings import PhoneConvention
 from contacts.importing.refusing_cells import (
+    cell_of_several_words_mentions_messages,
     cell_refuses_messages,
     cell_refuses_messages_without_naming_opt_out,
     cell_refuses_more_than_its_channel,
     name_refuses_contact,
     note_may_refuse_messages,
     phone_remark_refuses_messages,
+    without_remark_refusing_contact,
 )
 from contacts.models import DateOrder
 from contacts.phones import PhoneKind, phone_kind
@@ -79,6 +86,7 @@ from contacts.phones import PhoneKind, phone_kind
 CONSENT_FIELDS_OF_ANSWERS = ("sms_consent", "sms_opt_out", "other_consent")
 MAX_EMAIL_LENGTH = 320
 MAX_REASON_LENGTH = 200
+MIN_PHONE_DIGITS = 5  # a number without its area code
 MAX_KNOWN_TEXTS = 1000
 # So many birthdays that are no dates, and such a share of a column, are its way of writing them.
 MIN_UNREAD_BIRTHDAYS = 3
@@ -213,6 +221,13 @@ def build_reader_of_refusals_and_withheld_consents(
     ).refusals_and_withheld_consents_of_row
 
 
+# Columns of consent that nobody mapped were set aside because another one says more.
+_MEANINGS_WITHOUT_REFUSALS = MEANINGS_OF_CONSENT - {Meaning.CONSENT, Meaning.OPT_OUT} | {
+    Meaning.EMAIL,
+    Meaning.REJECTION,
+}
+
+
 class _RowValidator:
     """Validates rows; it runs for every row of a file, so usual cells take few calls."""
 
@@ -236,8 +251,15 @@ class _RowValidator:
 
         self.country_at, self.email_at = columns("country"), columns("email")
         self.first_at, self.last_at = columns("first_name"), columns("last_name")
+        area_codes = area_code_column_by_phone_position(
+            headings, mapping["phone"], columns("area_code")
+        )
+        needs = needs_by_phone_position(
+            area_codes, sample, list(map(self._first_filled_country_cell_or_empty, sample)), region
+        )
+        self.area_code_at = {at: area_codes[at].position for at in needs}
         self.phone_readers = [
-            (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region)))
+            (at, PhoneReader(region, self._detect_convention_of_column(at, sample, region, needs)))
             for at in mapping["phone"]
         ]
         self.phone_labels = label_positions_by_phone_position(headings, mapping["phone"])
@@ -261,12 +283,15 @@ class _RowValidator:
             if _are_birthdays_often_unreadable(birthday_of, cells_of(at))
         }
         consents_at = [at for field in CONSENT_FIELDS_OF_ANSWERS for at in columns(field)]
+        answers = {
+            at: _cells_of_rows_with_number(at, sample, mapping["phone"]) for at in consents_at
+        }
         self.consents = [
             (
                 at,
                 ConsentColumn(
-                    cells_of(at),
-                    other_answers=[cell for other in consents_at for cell in cells_of(other)],
+                    answers[at],
+                    other_answers=[cell for other in consents_at for cell in answers[other]],
                     is_opt_out=field == "sms_opt_out",
                     heading=headings[at],
                     region=region,
@@ -303,15 +328,22 @@ class _RowValidator:
                 at,
                 KnownCells(
                     cell_refuses_more_than_its_channel
-                    if columns("sms_consent") and heading_is_of_other_channel(heading)
+                    if read_heading(heading).meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
+                    or (columns("sms_consent") and heading_is_of_other_channel_or_purpose(heading))
                     else cell_refuses_messages,
                     MAX_KNOWN_TEXTS,
                 ),
             )
             for at, heading in enumerate(headings)
-            if at not in mapped
-            and read_heading(heading).meaning
-            not in {*MEANINGS_OF_CONSENT, Meaning.EMAIL, Meaning.REJECTION}
+            if at not in mapped and read_heading(heading).meaning not in _MEANINGS_WITHOUT_REFUSALS
+        ]
+        # Notes that speak of messages and do not refuse them are asked about where the first rows
+        # have one. Below them nobody is asked, so they withhold consent.
+        self.unclear_texts = [
+            (at, KnownCells(cell_of_several_words_mentions_messages, MAX_KNOWN_TEXTS))
+            for at, _ in self.unused_texts
+            if heading_is_unknown_or_names_notes(headings[at])
+            and not any(map(cell_of_several_words_mentions_messages, cells_of(at)))
         ]
         self.uniform_columns = [
             *_columns_with_matchers_of_uniform_cells(sample, self.width),
@@ -319,8 +351,14 @@ class _RowValidator:
         ]
 
     def _detect_convention_of_column(
-        self, position: int, sample: Sequence[Sequence[str]], region: str
+        self,
+        position: int,
+        sample: Sequence[Sequence[str]],
+        region: str,
+        needs: Mapping[int, NeedOfAreaCodes],
     ) -> PhoneConvention:
+        if position in needs:
+            return PhoneConvention.UNKNOWN if needs[position].complete else PhoneConvention.LOCAL
         rows = [row for row in sample if position < len(row)]
         return detect_phone_convention(
             ((row[position], self._first_filled_country_cell_or_empty(row)) for row in rows), region
@@ -331,6 +369,10 @@ class _RowValidator:
             if at < len(cells) and (text := cells[at].strip()):
                 return text
         return ""
+
+    def _area_code_of_phone_or_empty(self, phone_at: int, cells: Sequence[str]) -> str:
+        at = self.area_code_at.get(phone_at)
+        return area_code_digits_or_empty(cells[at]) if at is not None else ""
 
     def validate(self, cells: list[str]) -> ContactRow | Rejection:
         """The row's contact, or why it is rejected."""
@@ -405,7 +447,9 @@ class _RowValidator:
             phones = [
                 phone
                 for at, reader in self.phone_readers
-                for phone in self._possible_numbers_if_remark_refuses(reader, cells[at], country)
+                for phone in self._possible_numbers_if_remark_refuses(
+                    reader, cells[at], country, self._area_code_of_phone_or_empty(at, cells)
+                )
             ]
         else:
             phones = [number.phone]
@@ -451,10 +495,11 @@ class _RowValidator:
             text = cells[at].strip()
             if not text or (len(self.phone_readers) > 1 and is_placeholder_for_no_value(text)):
                 continue
+            area_code = self._area_code_of_phone_or_empty(at, cells) if self.area_code_at else ""
             try:
-                number = reader.parse_or_raise_unusable(text, country)
+                number = reader.parse_or_raise_unusable(text, country, area_code)
             except UnusableCell as problem:
-                numbers = self._possible_numbers_if_remark_refuses(reader, text, country)
+                numbers = self._possible_numbers_if_remark_refuses(reader, text, country, area_code)
                 if len(numbers) != 1:
                     problems.append((at, problem))
                     continue
@@ -487,12 +532,12 @@ class _RowValidator:
         return rank_of_phone_label_lowest_is_best(cells[label_at]) if label_at is not None else 0
 
     def _possible_numbers_if_remark_refuses(
-        self, reader: PhoneReader, text: str, country: str
+        self, reader: PhoneReader, text: str, country: str, area_code: str
     ) -> list[str]:
         """All numbers that a cell may hold whose remark refuses messages; such a no is kept."""
         if not phone_remark_refuses_messages(text):
             return []
-        return reader.find_all_possible_numbers(text, country)
+        return reader.find_all_possible_numbers(text, country, area_code)
 
     def _build_caching_birthday_parser(self, sample: Sequence[str]) -> KnownCells[date | None]:
         reads_serials = has_spreadsheet_serial_dates(sample, self.today)
@@ -528,13 +573,15 @@ class _RowValidator:
                 last = last or self._name_or_drop_cell(at, cells, dropped)
         if self.full_names and not (first and last):
             for at, split_name in self.full_names:
-                if not (first and last) and self._name_or_drop_cell(at, cells, dropped):
-                    first, last = split_name(cells[at], first, last)
+                if not (first and last) and (name := self._name_or_drop_cell(at, cells, dropped)):
+                    first, last = split_name(name, first, last)
         return first, last
 
     def _name_or_drop_cell(self, at: int, cells: list[str], dropped: list[DroppedCell]) -> str:
         """The name in a cell; empty if it holds none, or something else instead."""
         name = clean_name_or_empty(cells[at])
+        if " " in name:
+            name = without_remark_refusing_contact(name)
         if name and not name.isalpha() and (problem := reason_if_number_or_email(name)):
             dropped.append(
                 self._build_dropped_cell(gettext("name"), at, cells, UnusableCell(problem))
@@ -601,12 +648,27 @@ class _RowValidator:
         for note in self._read_notes_and_list_unclear_ones(cells, dropped):
             said = max(said, note, key=lambda cell: cell.consent)
         if said.consent < Consent.OPTED_OUT:
-            for at, refuses in self.unused_texts:
-                if cells[at] and refuses[cells[at]]:
-                    problem = UnusableCell(gettext("it says no to messages"))
-                    dropped.append(self._build_dropped_cell(gettext("consent"), at, cells, problem))
-                    return ConsentCell(Consent.OPTED_OUT)
+            unused = self._read_unused_texts_and_list_what_counts(cells, said, dropped)
+            said = max(said, unused, key=lambda cell: cell.consent)
         return said
+
+    def _read_unused_texts_and_list_what_counts(
+        self, cells: list[str], said: ConsentCell, dropped: list[DroppedCell]
+    ) -> ConsentCell:
+        """What columns say that nobody maps: a refusal, or doubt where the row is not in doubt."""
+        for columns, consent, problem in (
+            (self.unused_texts, Consent.OPTED_OUT, _REFUSING_CELL),
+            (self.unclear_texts, Consent.WITHHELD, _UNCLEAR_NOTE),
+        ):
+            for at, counts in columns:
+                if said.consent < consent and cells[at] and counts[cells[at]]:
+                    dropped.append(
+                        self._build_dropped_cell(
+                            gettext("consent"), at, cells, UnusableCell(problem)
+                        )
+                    )
+                    return ConsentCell(consent)
+        return _NOTHING_SAID
 
     def _has_refusing_remark(self, cells: list[str]) -> bool:
         """Whether somebody wrote a refusal beside a name or a number: `Anna (no SMS)`."""
@@ -647,6 +709,22 @@ class _RowValidator:
         )
 
 
+def _cells_of_rows_with_number(
+    at: int, sample: Sequence[Sequence[str]], phones_at: Sequence[int]
+) -> list[str]:
+    """The filled cells of a column in rows of people: a row of totals counts ticks, say."""
+    return [
+        row[at]
+        for row in sample
+        if at < len(row)
+        and row[at].strip()
+        and any(
+            phone_at < len(row) and sum(map(str.isdecimal, row[phone_at])) >= MIN_PHONE_DIGITS
+            for phone_at in phones_at
+        )
+    ]
+
+
 def _are_birthdays_often_unreadable(
     birthday_of: KnownCells[date | None], cells: Sequence[str]
 ) -> bool:
@@ -669,6 +747,7 @@ def _build_name_splitter(
         family_first=writes_family_first(heading, cells),
         family_in_capitals=writes_family_in_capitals(cells),
         has_two_surnames=writes_two_surnames(cells, region),
+        short_titles=short_titles_of_column(cells),
     )
 
 
@@ -694,6 +773,8 @@ _CELL_TYPES = (
 )
 
 _NOTHING_SAID = ConsentCell(Consent.SILENT)
+_UNCLEAR_NOTE = _("the note may refuse messages, and does not say so clearly")
+_REFUSING_CELL = _("it says no to messages")
 
 
 def _build_agreeing_and_refusing_note_readers(zone: tzinfo) -> tuple[ConsentColumn, ConsentColumn]:
@@ -721,11 +802,7 @@ def _read_note_as_opt_out_doubt_or_nothing(
     )
     says_yes = not said.problem and said.consent == Consent.AGREES
     if is_unclear or (not says_yes and note_may_refuse_messages(text)):
-        return ConsentCell(
-            Consent.WITHHELD,
-            None,
-            gettext("the note may refuse messages, and does not say so clearly"),
-        )
+        return ConsentCell(Consent.WITHHELD, None, str(_UNCLEAR_NOTE))
     return _NOTHING_SAID
 
 

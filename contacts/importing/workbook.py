@@ -5,7 +5,8 @@ into memory. Two cells in opposite corners are enough for that, and no check of 
 finds them. So a worker reads workbooks through this program.
 
 `workbook.py FILE SHEET…`: the first record of the output is the number of rows of each sheet; their
-rows follow. `workbook.py --sheets FILE`: the names of the visible sheets that have cells.
+rows follow. `workbook.py --sheets FILE`: the names of the sheets that have cells, each with
+`visible` or `hidden`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[0] == "--sheets":
             with load_workbook(arguments[1]) as workbook:
-                writer.writerows([name] for name in _visible_filled_sheet_names(workbook))
+                writer.writerows(_filled_sheet_names_and_visibility(workbook))
         else:
             with load_workbook(arguments[0]) as workbook:
                 sheets = list(map(workbook.get_sheet_by_name, arguments[1:]))
@@ -59,11 +60,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _visible_filled_sheet_names(workbook: CalamineWorkbook) -> list[str]:
+def _filled_sheet_names_and_visibility(workbook: CalamineWorkbook) -> list[tuple[str, str]]:
     return [
-        metadata.name
+        (
+            metadata.name,
+            "visible" if metadata.visible == SheetVisibleEnum.Visible else "hidden",
+        )
         for metadata in workbook.sheets_metadata
-        if (metadata.typ, metadata.visible) == (SheetTypeEnum.WorkSheet, SheetVisibleEnum.Visible)
+        if metadata.typ == SheetTypeEnum.WorkSheet
         and workbook.get_sheet_by_name(metadata.name).height
     ]
 

@@ -175,6 +175,38 @@ def test_consent_is_read_with_its_sense(heading, field):
         assert found == [field]
 
 
+@pytest.mark.parametrize("consent", ["SMS erlaubt", "Werbung", "Marketing consent"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "Serienbrief", "Post", "Postal marketing", "Photo consent", "Einwilligung Foto",
+        "consent to photos", "Fotoerlaubnis", "Autorisation photo", "Consenso immagini",
+        "Συγκατάθεση φωτογραφιών", "Consent to treatment", "Parental consent",
+        "Einwilligung Weitergabe",
+        # Nobody knows these words, and they are hardly messages.
+        "Einwilligung Klettergarten", "Consent to abseiling",
+    ],
+)  # fmt: skip
+def test_another_channel_or_purpose_beside_a_consent_is_neither_used_nor_asked_about(
+    heading, consent
+):
+    answers, others = ["ja", "nein", "ja", "ja"], ["nein", "ja", "ja", "nein"]
+    columns, _, problem = guessed({heading: answers, "Mobile": PHONES[:4], consent: others})
+    assert not problem
+    assert columns == {"phone": ["Mobile"], "sms_consent": [consent]}
+
+
+@pytest.mark.parametrize(
+    "heading",
+    ["Einwilligung Kontaktaufnahme", "Zustimmung Vereinsnachrichten", "Hat zugesagt"],
+)
+def test_a_consent_that_may_be_one_to_messages_is_asked_about_beside_one_to_marketing(heading):
+    answers, others = ["ja", "nein", "ja", "ja"], ["nein", "ja", "ja", "nein"]
+    columns, _, problem = guessed({heading: answers, "Mobile": PHONES[:4], "Werbung": others})
+    assert heading in problem
+    assert heading not in columns.get("sms_consent", ())
+
+
 @pytest.mark.parametrize(
     "heading", ["Consent source", "Opt-in date", "SMS consent timestamp", "Consent IP"]
 )
@@ -334,9 +366,9 @@ def test_mobile_numbers_come_before_others():
 
 
 def test_a_phone_column_with_an_unknown_heading_is_found_by_its_cells():
-    found, notes, problem = guessed({"Puhelin": PHONES, "Nimi": ["A", "B", "C", "D"]})
-    assert found["phone"] == ["Puhelin"] and not problem
-    assert notes == ["Puhelin: phone numbers, by its cells"]
+    found, notes, problem = guessed({"Sími": PHONES, "Nimi": ["A", "B", "C", "D"]})
+    assert found["phone"] == ["Sími"] and not problem
+    assert notes == ["Sími: phone numbers, by its cells"]
 
 
 def test_of_two_columns_that_could_hold_the_phone_number_a_person_chooses():
@@ -1102,3 +1134,38 @@ def test_a_heading_that_is_cut_short_is_known_by_its_beginning():
 )  # fmt: skip
 def test_usual_headings_of_names_and_birthdays_are_known_in_more_languages(heading, cell, field):
     assert field_of(heading, cell) == field
+
+
+@pytest.mark.parametrize(
+    ("mobile", "other"),
+    [
+        ("Κινητό", "Σταθερό"), ("Portable", "Fixe"), ("Handy", "Festnetz"), ("Mobil", "Privat"),
+        ("Cellulare", "Fisso"), ("Móvil", "Fijo"), ("Mobile", "Landline"), ("Mobiel", "Vast"),
+        ("Mobile", "Office 2"),
+    ],
+)  # fmt: skip
+def test_a_mobile_under_the_word_for_another_place_is_used_if_it_is_the_only_one(mobile, other):
+    headings = [mobile, other]
+    rows = [["6944000001", "2101234567"], ["", "6944000112"], ["2101234568", "6944000907"]]
+    guess = guess_columns_and_first_question(headings, rows, "GR")
+    validate = build_row_validator(headings, guess.fields, "iso", "GR", sample=rows)
+    assert [validate(list(row)).phone for row in rows] == [
+        "+306944000001", "+306944000112", "+306944000907",
+    ]  # fmt: skip
+
+
+def test_numbers_that_are_no_phones_under_such_a_word_are_not_used():
+    columns, *_ = guessed({"Mobile": PHONES, "Fixed": ["12", "9", "30", "7"]})
+    assert columns["phone"] == ["Mobile"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "cells"),
+    [
+        ("Inscription", ["2021-07-04", "2021-08-14", "2022-01-02", "2022-01-03"]),
+        ("Senaste besök", ["2024-01-03", "2023-03-03", "", ""]),
+        ("Ostatnia wizyta", ["2024-01-03", "", "", ""]),
+    ],
+)
+def test_dates_of_visits_and_registrations_are_not_asked_about(heading, cells):
+    assert not guessed({"Mobile": PHONES, heading: cells})[2]

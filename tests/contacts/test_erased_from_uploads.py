@@ -286,3 +286,21 @@ def test_a_plan_of_the_old_file_is_not_stored_over_the_new_one(store):
         planning.plan_import_and_store_plan_or_refuse(ContactImport.objects.get(pk=one.pk)).refusal
         is None
     )
+
+
+@pytest.mark.parametrize("is_planned", [True, False])
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+def test_a_person_whose_area_code_has_a_column_of_its_own_is_not_brought_back(is_planned, order):
+    phone = "+14155550132"
+    store = make_store("alice", phone_region="US")
+    Contact.objects.create(owner=store, phone=phone, first_name="Mia", last_name="Muster")
+    rows = [["Name", "Area code", "Phone"], ["Mia", "415", "555-0132"], ["Zoe", "212", "555-0177"]]
+    text = "\n".join(",".join(row[at] for at in order) for row in rows)
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.csv", [text.encode()])
+    if is_planned:
+        planning.plan_import_and_store_plan_or_refuse(one)
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
+    erasure = rights.erase_or_restrict_person_audit_and_find_traces(phone, by="test")
+    assert erasure.traces_left_without_reason == []
+    assert lifecycle.run_open_import_unless_running(one.pk).rejected == 1
+    assert phones() == ["+12125550177"]

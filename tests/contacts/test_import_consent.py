@@ -561,6 +561,37 @@ def test_a_no_in_a_note_below_the_sample_wins_over_an_answer(monkeypatch, answer
     assert contact_of(store).unsubscribed_at and is_suppressed(store)
 
 
+def test_an_unclear_note_below_the_sample_gives_no_consent(monkeypatch):
+    monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)
+    store = make_store()
+    job = completed(
+        store, f"Phone,Notes\n+306900000009,\n{PHONE},hates texts\n+306900000010,likes blue\n"
+    )
+    subscribed = dict(Contact.objects.values_list("phone", "is_subscribed"))
+    assert subscribed == {"+306900000009": True, PHONE: False, "+306900000010": True}
+    assert not is_suppressed(store)
+    listed = RejectedRow.objects.get(contact_import=job)
+    assert listed.reason.startswith("kept without consent: the note may refuse messages")
+
+
+@pytest.mark.parametrize("heading", ["Photo consent", "Post", "Email consent", "Serienbrief"])
+@pytest.mark.parametrize(
+    ("cell", "is_subscribed"), [("no", True), ("declined", True), ("do not contact", False)]
+)
+def test_a_no_to_everything_under_another_channel_or_purpose_counts(
+    monkeypatch, heading, cell, is_subscribed
+):
+    monkeypatch.setattr(planning, "SAMPLE_ROWS", 2)
+    store = make_store()
+    completed(
+        store,
+        f"Phone,SMS consent,{heading}\n+306900000008,yes,yes\n+306900000009,no,no\n"
+        f"{PHONE},yes,{cell}\n",
+    )
+    assert contact_of(store).is_subscribed == is_subscribed
+    assert is_suppressed(store) != is_subscribed
+
+
 @pytest.mark.parametrize("cells", ["Anna (no SMS),", "Anna,no SMS"])
 def test_the_no_of_a_rejected_row_counts_in_a_file_without_a_column_of_consent(monkeypatch, cells):
     monkeypatch.setattr(planning, "SAMPLE_ROWS", 1)

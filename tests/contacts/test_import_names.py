@@ -193,3 +193,77 @@ def test_a_column_that_says_the_same_of_everybody_holds_no_names():
         [f"column {at}" for at in range(1, 5)], rows, "GR"
     ).fields
     assert (fields["first_name"], fields["last_name"]) == ([2], [1])
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (
+            ["Frau Dr. Sabine Köhler", "Fam. Schulz", "Nicole Jansen (keine SMS)"],
+            [("Sabine", "Köhler"), ("", "Schulz"), ("Nicole", "Jansen")],
+        ),
+        (
+            ["Mme Claire Dubois", "M. Jean Petit", "Mlle Zoé Roux"],
+            [("Claire", "Dubois"), ("Jean", "Petit"), ("Zoé", "Roux")],
+        ),
+        (
+            ["Mr & Mrs Hall", "Rev. John Stone", "Smith, Jane"],
+            [("", "Hall"), ("John", "Stone"), ("Jane", "Smith")],
+        ),
+        (["M. Night", "Anna Berg"], [("M.", "Night"), ("Anna", "Berg")]),  # an initial
+        (["Anna", "Jean Pierre", "Eva"], [("Anna", ""), ("Jean Pierre", ""), ("Eva", "")]),
+    ],
+)
+def test_full_names_without_headings_are_divided_and_lose_forms_of_address(cells, expected):
+    rows = [[cell, f"+3069440000{n:02}"] for n, cell in enumerate(cells)]
+    assert read_rows(["column 1", "column 2"], rows)[0] == expected
+
+
+def test_full_names_beside_towns_are_told_from_two_given_names_beside_two_surnames():
+    names, _ = read_rows(
+        ["column 1", "column 2", "column 3"],
+        [["Anna Berg", "Köln", "+306944000001"], ["Peter Lang", "Bonn", "+306944000012"]],
+    )
+    assert names == [("Anna", "Berg"), ("Peter", "Lang")]
+    names, _ = read_rows(
+        ["column 1", "column 2", "column 3"],
+        [
+            ["María José", "García López", "+306944000001"],
+            ["José Luis", "Ruiz Gil", "+306944000012"],
+        ],
+    )
+    assert names == [("María José", "García López"), ("José Luis", "Ruiz Gil")]
+
+
+@pytest.mark.parametrize("headings", [("NAME1", "NAME2"), ("Nom 1", "Nom 2"), ("Name", "Name 2")])
+def test_of_two_numbered_columns_usual_given_names_tell_the_first_name(headings):
+    for first, last, expected in (
+        (["Albers", "Behrens"], ["Petra", "Sven"], [("Petra", "Albers"), ("Sven", "Behrens")]),
+        (["Anna", "Peter"], ["Berg", "Lang"], [("Anna", "Berg"), ("Peter", "Lang")]),
+        # Full names, with something else beside one of them.
+        (["Anna Berg", "Peter Lang"], ["", "Hof"], [("Anna", "Berg"), ("Peter", "Lang")]),
+    ):
+        rows = list(map(list, zip(first, last, numbers(2), strict=True)))
+        names, guess = read_rows([*headings, "Mobile"], rows)
+        assert (names, guess.questions) == (expected, ())
+
+
+def test_two_numbered_columns_of_names_that_nobody_knows_are_asked_about():
+    for first, second in ((["Qwert", "Uiop"], ["Zxcv", "Bnm"]), (["Anna", "Eva"], ["Jan", "Xyz"])):
+        rows = list(map(list, zip(first, second, numbers(2), strict=True)))
+        asked = read_rows(["NAME1", "NAME2", "Mobile"], rows)[1].question
+        assert "--map first_name=2 --map last_name=1" in asked.command_line_text()
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("Ad", "Soyad"), ("Το όνομά σας", "Το επίθετό σας"), ("Ihr Vorname", "Ihr Nachname"),
+        ("Etunimi", "Sukunimi"), ("Keresztnév", "Vezetéknév"), ("Име", "Фамилия"),
+        ("Vārds", "Uzvārds"), ("Ім'я", "Прізвище"), ("Kontakt Xyz Vorname", "Kontakt Xyz Nachname"),
+    ],
+)  # fmt: skip
+def test_halves_of_names_are_known_in_questions_of_forms_and_in_more_languages(first, last):
+    rows = [["Qwert", "Zxcv", "6900000001"], ["Uiop", "Bnm", "6900000002"]]
+    names, _ = read_rows([first, last, "Kontakt Xyz Mobil"], rows)
+    assert names == [("Qwert", "Zxcv"), ("Uiop", "Bnm")]

@@ -259,3 +259,47 @@ def test_a_contact_of_another_store_is_new_to_this_one(store, tmp_path, capsys):
     call_command("import_contacts", store.email, path, "--dry-run")
     shown = capsys.readouterr().out
     assert "line 2: new" in shown and "line 3: known" in shown
+
+
+def questions_of(store, tmp_path, text, *options):
+    path = tmp_path / "customers.csv"
+    path.write_text(text)
+    with pytest.raises(CommandError) as caught:
+        call_command("import_contacts", store.email, path, *options)
+    return str(caught.value)
+
+
+ASKS_TWICE = (
+    "Name;Phone;Born;Samtykke SMS;Samtykke e-post;Status\n"
+    "Anna;6900000001;3/4/1990;Ja;Ja;active\nBob;6900000002;5/6/1991;Nei;Ja;inactive\n"
+)
+
+
+def test_all_questions_that_do_not_depend_on_each_other_are_asked_at_once(store, tmp_path, run):
+    asked = questions_of(store, tmp_path, ASKS_TWICE)
+    assert [line.split(" may ")[0] for line in asked.splitlines()] == [
+        "Samtykke SMS", "Status", "birthdays such as 3/4/1990",
+    ]  # fmt: skip
+    # The consent to e-mail is none once that to SMS is known.
+    contacts = run(
+        ASKS_TWICE.encode(), "--consent=form", "--map=sms_consent=4", "--ignore=6", "--dates=dmy"
+    )
+    assert [c.is_subscribed for _, c in sorted(contacts.items())] == [True, False]
+
+
+def test_a_dry_run_that_would_not_start_ends_with_an_error_and_says_so(store, tmp_path, capsys):
+    said = questions_of(store, tmp_path, ASKS_TWICE, "--dry-run")
+    assert said == "the import does not start without the answers to 3 questions above"
+    shown = capsys.readouterr().out
+    assert shown.count("! ") == 3 and "--map sms_consent=4" in shown and "--dates" in shown
+
+
+def test_the_preview_of_a_row_shows_the_no_of_a_later_one(store, tmp_path, capsys):
+    path = tmp_path / "customers.csv"
+    rows = "".join(f"69000{n:05};yes\n" for n in range(100))
+    path.write_text(f"Phone;SMS consent\n{rows}6900000000;no\n6900000001;no\n")
+    call_command("import_contacts", store.email, path, "--dry-run")
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.rpartition(" consent ")[2] for line in shown if line.startswith("line ")][:3] == [
+        "opted out", "opted out", "yes",
+    ]  # fmt: skip

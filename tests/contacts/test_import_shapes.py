@@ -62,7 +62,7 @@ def brief(rows):
          [(ANNA, "Anna", "Pappa"), (MARK, "Mark", "Deli"), MISSING, (LEON, "Leon", "Winter")]),
         ("klaviyo_profiles.csv", ["Phone Number"],
          [(ANNA, "Anna", "Pappa"), (MARK, "Mark", "Deli"), MISSING, (LEON, "Leon", "Winter")]),
-        ("brevo_contacts.csv", ["SMS", "WHATSAPP"],
+        ("brevo_contacts.csv", ["SMS", "WHATSAPP", "LANDLINE_NUMBER"],
          [(ANNA, "Άννα", "Παππά"), (MARK, "Mark", "Deli"), MISSING, (LEON, "Leon", "Winter")]),
         ("hubspot_contacts.csv", ["Mobile Phone Number", "Phone Number"],
          [(ANNA, "Anna", "Pappa"), (MARK, "Mark", "Deli"), MISSING, (LEON, "Leon", "Winter")]),

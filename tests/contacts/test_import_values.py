@@ -896,3 +896,27 @@ def test_a_letter_that_a_column_has_alone_is_read_by_the_other_columns_of_consen
 )
 def test_an_answer_with_small_words_beside_it_is_a_yes(answer):
     assert said(answer, order="dmy").consent == Consent.AGREES
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3 mei 1990", date(1990, 5, 3)), ("12 oktober 1988", date(1988, 10, 12)),
+        ("14 stycznia 1985", date(1985, 1, 14)), ("5. června 1991", date(1991, 6, 5)),
+        ("1990. május 3.", date(1990, 5, 3)), ("3 май 1990 г.", date(1990, 5, 3)),
+        ("3. toukokuuta 1990", date(1990, 5, 3)), ("1990 m. gegužės 3 d.", date(1990, 5, 3)),
+        ("12 Ağustos 1988", date(1988, 8, 12)), ("3 de maio de 1990", date(1990, 5, 3)),
+        ("3 Mar 1990", date(1990, 3, 3)),
+    ],
+)  # fmt: skip
+def test_names_of_months_are_known_in_the_languages_of_answers(text, expected):
+    assert parse_birthday_or_raise_unusable(text, "dmy", date(2026, 1, 1)) == expected
+
+
+def test_a_month_of_two_languages_gives_no_birthday_and_no_word_is_nearly_a_month():
+    # October in Croatian, November in Polish.
+    with pytest.raises(YearlessDate):
+        parse_birthday_or_raise_unusable("3 listopada 1990", "dmy", date(2026, 1, 1))
+    for text in ("3 Marchand 1990", "3 Berg 1990"):
+        with pytest.raises(UnusableCell, match="not a date"):
+            parse_birthday_or_raise_unusable(text, "dmy", date(2026, 1, 1))

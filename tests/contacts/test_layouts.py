@@ -330,3 +330,29 @@ def test_a_heading_with_a_number_in_a_circle_is_read(read, sign):
     layout, rows = read(f"Phone {sign},Phone\n6944000501,6944000512\n")
     guess = guess_columns_and_first_question(layout.headings, [cells for _, cells in rows], "GR")
     assert guess.fields["phone"]
+
+
+def test_ordinals_of_spanish_are_no_letters_of_another_encoding():
+    for names in (
+        "Mª Carmen;López\nJosé;García\n",
+        "Lucía;García\nMª Pilar;Calle Mayor 3, 2º B\n",
+        "Nicolò;1º piano\nDebora;Città\n",
+    ):
+        for encoding in ("cp1252", "cp850"):
+            for region in ("", "ES", "IT", "GB"):
+                found = detect_legacy_encoding_or_empty(names.encode(encoding), region)
+                assert not found or names.encode(encoding).decode(found) == names, (names, region)
+        assert detect_legacy_encoding_or_empty(names.encode("cp1252"), "ES")
+
+
+def test_words_of_one_other_language_speak_against_the_country_of_the_store():
+    names = "Müller;Jürgen\nYıldız;Şahin\n"
+    assert not detect_legacy_encoding_or_empty(names.encode("cp1254"), "DE")
+    assert detect_legacy_encoding_or_empty(names.encode("cp1254"), "TR")
+
+
+def test_lines_of_two_encodings_are_named_and_no_encoding_is_asked_for(refusal):
+    text = "Name;Handy\nJürgen Kühn;0170 7788001\n".encode() + "Günter;0170 7788002\n".encode(
+        "cp1252"
+    )
+    assert "others in another encoding" in refusal(text)

@@ -8,12 +8,9 @@ import phonenumbers
 import pytest
 
 from contacts.importing.cells import UnusableCell
-from contacts.importing.phone_cells import (
-    PhoneConvention,
-    PhoneReader,
-    detect_phone_convention,
-    two_letter_country_or_empty,
-)
+from contacts.importing.countries import two_letter_country_or_empty
+from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
+from contacts.importing.phone_readings import PhoneConvention
 from contacts.phones import PhoneKind, phone_kind, to_e164_or_none
 from tests.support import phones, written_mobiles
 

@@ -203,3 +203,21 @@ def test_a_reason_that_is_too_long_is_said_at_its_field(admin_client):
     page = admin_client.post(f"{PAGE}import/", {"file": file, "reason": "x" * 81})
     assert page.context["form"].errors.keys() == {"reason"}
     assert not Suppression.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("lines", "region", "expected"),
+    [
+        (["DDD;Celular\n", "11;98765-4321\n", "21;11987654322\n"], "BR",
+         ["+5511987654321", "+5511987654322"]),
+        (["Vorwahl;Rufnummer\n", "0171;1234567\n", "0160;01601234568\n"], "DE",
+         ["+491711234567", "+491601234568"]),
+        (["Country code;Area code;Phone\n", "1;415;5550132\n", "55;11;987654321\n"], "GR",
+         ["+14155550132", "+5511987654321"]),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_with_area_codes_of_another_column(lines, region, expected):
+    counts = brought_in(lines, region=region)
+    assert counts["unreadable_lines"] == []
+    hashes = set(Suppression.objects.values_list("phone_hash", flat=True))
+    assert hashes == set(map(phone_hash, expected))

@@ -23,17 +23,22 @@ _COUNTRY_CODES = (
 _STORE_CODES = "DE AT GR IT GB US FR ES LU RS"
 COUNTRIES = _COUNTRY_CODES.split()
 STORES = _STORE_CODES.split()
-WAYS = ("plus", "zeros", "bare", "national", "spaced", "float", "scientific", "code column")
+WAYS = (
+    "plus", "zeros", "bare", "national", "spaced", "float", "scientific", "code column",
+    "area column",
+)  # fmt: skip
 # Ways that need the country, so they are written in a store of the same country or with a column.
-NATIONAL_WAYS = {"national", "spaced", "code column"}
+NATIONAL_WAYS = {"national", "spaced", "code column", "area column"}
+MIN_AREA_CODE_DIGITS, MAX_AREA_CODE_DIGITS = 2, 4
 
 
 class Written(NamedTuple):
-    """A cell, the text of its country column, and the number that is meant."""
+    """A cell, the texts of its country and area code columns, and the number that is meant."""
 
     text: str
     country: str
     phone: str
+    area_code: str = ""
 
 
 def random_mobile(draw: random.Random, region: str) -> phonenumbers.PhoneNumber:
@@ -70,6 +75,7 @@ class Mobile(NamedTuple):
     phone: str
     significant: str
     national: str
+    area_code_length: int
 
 
 def forms_of(number: phonenumbers.PhoneNumber, region: str) -> Mobile:
@@ -80,6 +86,10 @@ def forms_of(number: phonenumbers.PhoneNumber, region: str) -> Mobile:
         phonenumbers.format_number(number, PhoneNumberFormat.E164),
         phonenumbers.national_significant_number(number),
         phonenumbers.format_number(number, PhoneNumberFormat.NATIONAL),
+        min(
+            max(phonenumbers.length_of_national_destination_code(number), MIN_AREA_CODE_DIGITS),
+            MAX_AREA_CODE_DIGITS,
+        ),
     )
 
 
@@ -97,13 +107,18 @@ def written(draw: random.Random, mobile: Mobile, way: str, store: str) -> Writte
         "float": as_number + ".0",
         "scientific": f"{as_number[0]}.{as_number[1:]}E+{len(as_number) - 1}",
         "code column": mobile.significant,
+        "area column": mobile.significant[mobile.area_code_length :],
     }[way]
     country = ""
     if way == "code column":
         country = draw.choice(["+", "", "00"]) + mobile.code
     elif way in NATIONAL_WAYS and mobile.region != store:
         country = draw.choice([mobile.region, mobile.region.lower(), "+" + mobile.code])
-    return Written(text, country, mobile.phone)
+    area_code = ""
+    if way == "area column":
+        zero = "0" if mobile.national.startswith("0") and mobile.region != "IT" else ""
+        area_code = draw.choice(["", zero]) + mobile.significant[: mobile.area_code_length]
+    return Written(text, country, mobile.phone, area_code)
 
 
 def columns(count: int, seed: int = 20261126) -> Iterator[tuple[str, str, str, list[Written]]]:
@@ -137,8 +152,18 @@ def read_all(count: int) -> Outcome:
 
     The columns are of one country each, and of all countries together with one way of writing.
     """
+    from contacts.importing.area_codes import count_numbers_in_need_of_area_codes
     from contacts.importing.cells import UnusableCell
-    from contacts.importing.phone_cells import PhoneConvention, PhoneReader, detect_phone_convention
+    from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
+    from contacts.importing.phone_readings import PhoneConvention
+
+    def convention_of(column: list[Written], store: str) -> PhoneConvention:
+        need = count_numbers_in_need_of_area_codes(
+            ((cell.text, cell.country, cell.area_code) for cell in column), store
+        )
+        if need.in_need:
+            return PhoneConvention.UNKNOWN if need.complete else PhoneConvention.LOCAL
+        return detect_phone_convention([cell[:2] for cell in column], store)
 
     outcome = Outcome(Counter(), Counter(), [])
 
@@ -149,7 +174,9 @@ def read_all(count: int) -> Outcome:
         counts = outcome.alone if alone else outcome.in_column
         for cell in column:
             try:
-                phone = reader.parse_or_raise_unusable(cell.text, cell.country).phone
+                phone = reader.parse_or_raise_unusable(
+                    cell.text, cell.country, cell.area_code
+                ).phone
             except UnusableCell:
                 counts[store, way, False] += 1
                 continue
@@ -161,10 +188,10 @@ def read_all(count: int) -> Outcome:
     for store, _, way, column in columns(count):
         together.setdefault((store, way), []).extend(column)
         read(column, store, way, PhoneConvention.UNKNOWN, alone=True)
-        convention = detect_phone_convention([cell[:2] for cell in column], store)
+        convention = convention_of(column, store)
         read(column, store, way, convention, alone=False)
     for (store, way), column in together.items():
-        convention = detect_phone_convention([cell[:2] for cell in column], store)
+        convention = convention_of(column, store)
         read(column, store, way, convention, alone=False)
     return outcome
 

@@ -18,7 +18,10 @@ from contacts.importing import lifecycle, planning
 from contacts.importing.custom_cells import is_custom
 from contacts.importing.headings import heading_without_legend
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.mapping import FIELDS
+from contacts.importing.mapping import (
+    FIELDS,
+    without_guessed_other_consent_if_consent_is_new,
+)
 from contacts.models import (
     IMPORT_COUNTERS,
     OPEN_IMPORT_STATUSES,
@@ -35,7 +38,10 @@ class Command(BaseCommand):
         parser.add_argument("store", help="e-mail address or id of the store")
         parser.add_argument("file", type=Path)
         parser.add_argument(
-            "--dry-run", action="store_true", help="show how it would be imported; write nothing"
+            "--dry-run",
+            action="store_true",
+            help="show how it would be imported; write nothing; ends with code 1 if the import "
+            "would not start",
         )
         parser.add_argument("--list", default="", help="also add the contacts to this list")
         parser.add_argument(
@@ -122,6 +128,8 @@ class Command(BaseCommand):
                 plan = planning.plan_import_or_refuse(file, owner, chosen=chosen, **choices)
             if dry_run:
                 self._print_plan(plan, as_json=options["json"])
+                if plan.refusal:
+                    raise CommandError(_reason_why_import_does_not_start(plan.refusal))
                 return
             if plan.refusal:
                 raise plan.refusal
@@ -178,7 +186,7 @@ class Command(BaseCommand):
             return
         for field, headings in headings_by_field.items():
             self.stdout.write(f"{field}: {', then '.join(headings)}")
-        problems = [plan.refusal.command_line_text()] if plan.refusal else []
+        problems = plan.refusal.command_line_text().splitlines() if plan.refusal else []
         for line in [*plan.notes, *problems]:
             self.stdout.write(f"! {line}")
         for column in plan.unused_filled_columns:
@@ -212,6 +220,13 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps(result))
         else:
             self.stdout.write(", ".join(f"{name} {value}" for name, value in result.items()))
+
+
+def _reason_why_import_does_not_start(refusal: ImportRefused) -> str:
+    if not refusal.questions:
+        return "the import does not start, for the reason above"
+    count = counted_in_english(len(refusal.questions), "question")
+    return f"the import does not start without the answers to {count} above"
 
 
 def _merge_mapping_options_into_plan_or_raise(
@@ -248,7 +263,7 @@ def _merge_mapping_options_into_plan_or_raise(
         for field, positions in plan.mapping.items()
         if field not in chosen
     }
-    return chosen | planned
+    return without_guessed_other_consent_if_consent_is_new(chosen | planned, plan.mapping)
 
 
 def _refresh_and_get_rows_read_and_has_ended(contact_import: ContactImport) -> tuple[int, bool]:
