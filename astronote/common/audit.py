@@ -72,6 +72,7 @@ class AuditEntry(models.Model):
             return (
                 gettext("%(subject)s (deleted)") % {"subject": self.subject} if self.subject else ""
             )
+        # The subject is stored in English; kind and name are in the language of the page.
         kind, name = str(self.subject_row._meta.verbose_name), str(self.subject_row)
         # Some names say what they are, such as `batch 7` and `dispute 1` of a refund or dispute.
         return name if name.split(" ")[0].lower() in kind.split() else f"{kind} {name}"

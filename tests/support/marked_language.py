@@ -167,11 +167,12 @@ def _texts_of(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         if LETTERS.search(value):
             yield " ".join(value.split())
+            # A name of a field is shown as words.
+            yield " ".join(value.replace("_", " ").split())
     elif isinstance(value, UUID):
         yield str(value)
     elif isinstance(value, dict):
         yield from _texts_of([*value.keys(), *value.values()])
-        yield from _texts_of([str(key).replace("_", " ") for key in value])
     elif isinstance(value, Iterable):
         for one in value:
             yield from _texts_of(one)
