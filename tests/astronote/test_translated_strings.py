@@ -148,7 +148,8 @@ class _Finder:
         """What was found, as `file:line: text`."""
         for node in ast.walk(self.tree):
             match node:
-                case ast.Call(func=func) if _name_of(func) in TRANSLATORS:
+                # A method, such as `catalog.gettext`, reads the texts of another package.
+                case ast.Call(func=ast.Name(id=name)) if name in TRANSLATORS:
                     self._look_at_translation(node)
                 case ast.Call():
                     self._look_at_call(node)
