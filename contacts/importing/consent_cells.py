@@ -469,8 +469,9 @@ class ConsentColumn:
                 return answer
         if len(words) == 1 and joined.startswith(UNSUBSCRIBED_BEGINNINGS):
             return Consent.OPTED_OUT
-        if len(words) == 1 and _latin_letters_of_same_look(joined) in self.yes:
-            return yes  # `ΟΚ` in Greek letters
+        # `ΟΚ` in Greek letters; but `χ` alone may stand for `όχι`.
+        if len(words) == 1 < len(joined) and _latin_letters_of_same_look(joined) in self.yes:
+            return yes
         return self._parse_phrase(words)
 
     def _parse_phrase(self, words: list[str]) -> Consent | None:

@@ -200,16 +200,20 @@ _MAY_BE_PART_OF_REFUSAL = KnownCells(_may_be_part_of_refusal, MAX_KNOWN_WORDS)
 
 def _split_with_compounds(folded: str) -> list[str]:
     """The words of a text; `werbeverbot` is two, and so is `nosms`."""
-    words: list[str] = []
-    for written in _SPLIT.findall(folded):
-        word = written.removeprefix("ξανα")  # again: `να μην ξαναστείλετε`
-        is_compound = len(word) <= MAX_COMPOUND_LENGTH and word.endswith(_OPT_OUT_ENDINGS)
-        words += (
-            _refusal_and_object_or_empty(word)
-            or (is_compound and compound_parts_or_empty(word))
-            or (word,)
-        )
-    return words
+    return [word for written in _SPLIT.findall(folded) for word in _PARTS_OF_WORD[written]]
+
+
+def _parts_of_word(written: str) -> tuple[str, ...]:
+    word = written.removeprefix("ξανα")  # again: `να μην ξαναστείλετε`
+    is_compound = len(word) <= MAX_COMPOUND_LENGTH and word.endswith(_OPT_OUT_ENDINGS)
+    return (
+        _refusal_and_object_or_empty(word)
+        or (is_compound and compound_parts_or_empty(word))
+        or (word,)
+    )
+
+
+_PARTS_OF_WORD = KnownCells(_parts_of_word, MAX_KNOWN_WORDS)
 
 
 # A refusal that is written together with what is refused: `NOSMS`, `PASDESMS`, `SMSOFF`.
