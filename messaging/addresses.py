@@ -239,6 +239,11 @@ def _ends_as_host(host: str) -> bool:
     return bool(_FINDER.match(f"x.{host.rpartition('.')[2]}"))
 
 
+def clean_address(address: str) -> str:
+    """An address as it was meant: without invisible characters, and spaces around it."""
+    return _without_invisible_characters(address)[0].strip()
+
+
 def _without_invisible_characters(text: str) -> tuple[str, Sequence[int]]:
     """The text without invisible characters, and where each of its characters was."""
     if not _INVISIBLE.search(text):

@@ -99,7 +99,7 @@ def _offers_opt_out_by_link_or_reply(line: str, store: User) -> bool:
         return False
     digits = "".join(character for character in sender if character.isdigit())
     numbers = (re.sub(r"\D", "", number) for number in _NUMBER.findall(line))
-    if any(not digits.endswith(number.lstrip("0")) for number in numbers if len(number) > 2):
+    if any(not digits.endswith(number.lstrip("0")) for number in numbers if len(number) > 3):
         return False
     return any(
         read_consent_request_of_reply(word).request == ConsentRequest.STOP for word in line.split()

@@ -239,12 +239,15 @@ class Template:
 
     def _render_closing_gaps_of_empty_values(self, filled: list[str]) -> str:
         text = self._literals[0]
-        for tag, value, literal in zip(self.tags, filled, self._literals[1:], strict=True):
+        followed = [*map(str.strip, filled[1:]), ""]
+        for tag, value, next_value, literal in zip(
+            self.tags, filled, followed, self._literals[1:], strict=True
+        ):
             if not value.strip() and not tag.in_address:
                 value = ""
                 if _AT_START_OF_LINE.search(text):
                     literal = _LEFT_AT_START.sub("", literal, count=1)
-                elif _PUNCTUATION_AFTER.match(literal):
+                elif (literal or not next_value) and _PUNCTUATION_AFTER.match(literal):
                     text = _SPACES_AT_END.sub("", text)
             text += value + literal
         return _collapse_spaces_within_lines(text)
@@ -308,7 +311,7 @@ def text_problem_or_empty(
             or _problem_of_other_programs_tags(text)
             or _problem_of_words_to_replace(text)
             or template.problem_of_text_joined_to_link()
-            or _problem_of_address(text)
+            or address_problem_or_empty(text)
         )
     name = unknown[0].strip("{}")
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
@@ -397,7 +400,7 @@ def _is_in_address(match: re.Match[str], text: str) -> bool:
     )
 
 
-def _problem_of_address(text: str) -> str:
+def address_problem_or_empty(text: str) -> str:
     """What is wrong with an address by which it leads nowhere, or elsewhere than is meant."""
     if broken := find_broken_address_or_empty(text):
         return gettext(
