@@ -137,7 +137,7 @@ def find_broken_address_or_empty(text: str) -> str:
         if not match[1].isascii() and not match[1].lower().endswith(("http", "https")):
             return match[0].rstrip(_NOT_AT_THE_END)
     broken = _EMPTY_LABEL.search(text) or _WITHOUT_HOST.search(text)
-    return broken[0] if broken else ""
+    return broken[0].rstrip(",;!?") if broken else ""
 
 
 def find_host_of_mixed_scripts_or_empty(text: str) -> str:

@@ -66,14 +66,22 @@ def replace_outside_gsm_in_template(text: str, *, greek_capitals: bool) -> str:
     kept += [(address.start, address.end) for address in find_web_addresses_except_bare_hosts(text)]
     kept += [(host.start, host.end) for host in find_hosts_and_email_addresses(text)]
     links = _links(text)
-    replaced = _replace_except(text, kept, greek_capitals=greek_capitals)
-    if _links(replaced) == links:
+
+    def replaced_if_links_stay(spans: list[tuple[int, int]]) -> str:
+        replaced = _replace_except(text, spans, greek_capitals=greek_capitals)
+        return replaced if _links(replaced) == links else ""
+
+    if replaced := replaced_if_links_stay(kept):
         return replaced
-    # What stands beside an address would become a part of it.
+    # What stands beside an address may become a part of it, and then it stays, too.
     beside = {end for _start, end in kept} | {start - 1 for start, _end in kept}
-    kept += [(at, at + 1) for at in beside if 0 <= at < len(text)]
-    replaced = _replace_except(text, kept, greek_capitals=greek_capitals)
-    return replaced if _links(replaced) == links else text
+    signs = {at for at in beside if 0 <= at < len(text) and text[at] not in _GSM}
+    replaced = replaced_if_links_stay([*kept, *((at, at + 1) for at in signs)]) or text
+    for sign in sorted(signs):
+        others = signs - {sign}
+        if fewer := replaced_if_links_stay([*kept, *((at, at + 1) for at in others)]):
+            signs, replaced = others, fewer
+    return replaced
 
 
 def _links(text: str) -> tuple[list[str], list[str]]:

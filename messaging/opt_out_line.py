@@ -14,7 +14,10 @@ from astronote.common.languages import (
     language_of_country_or_english,
     language_of_store_or_country,
 )
-from messaging.addresses import find_hosts_and_email_addresses
+from messaging.addresses import (
+    find_hosts_and_email_addresses,
+    find_web_addresses_except_bare_hosts,
+)
 from messaging.reply_reading import read_consent_request_of_reply
 from messaging.statuses import ConsentRequest
 from messaging.text import Template, text_problem_or_empty
@@ -95,7 +98,8 @@ def _offers_opt_out_by_link_or_reply(line: str, store: User) -> bool:
     if any(tag.field == UNSUBSCRIBE for tag in Template(line).tags):
         return not text_problem_or_empty(line) and not has_opt_out_link_joined_to_text(line)
     sender = store.sender_name or settings.MITTO_SENDER
-    if not sender.startswith("+") or find_hosts_and_email_addresses(line):
+    links = find_hosts_and_email_addresses(line) or find_web_addresses_except_bare_hosts(line)
+    if links or not sender.startswith("+"):
         return False
     digits = "".join(character for character in sender if character.isdigit())
     numbers = (re.sub(r"\D", "", number) for number in _NUMBER.findall(line))

@@ -72,9 +72,9 @@ _CERTAIN_TAG_OF_OTHER_PROGRAM = re.compile(
     r"\*\|[^|\n]{1,80}\|\*|\$\$[^\W\d]\w*\$\$|@@\w+@@|-=\w+=-"
     r"|(?<![\w#])#(?!\d)[A-ZÀ-ÞĀ-Ž_]{2,30}#(?![\w#])|(?<![\w%])%(?!\d)[A-ZÀ-ÞĀ-Ž_]{2,30}%(?![\w%])"
 )
-# A name as programs write it, after one sign: $FIRSTNAME, @FirstName, :first_name.
+# A name as programs write it, after one sign: $FIRSTNAME, :first_name.
 _VARIABLE_OF_OTHER_PROGRAM = re.compile(
-    r"(?<![\w.$@:/])[$@:]([A-Za-z]+_[A-Za-z_]+|[A-Z]{3,}|[A-Za-z][a-z]+[A-Z][A-Za-z]+)(?![\w.])"
+    r"(?<![\w.$@:/])[$:]([A-Za-z]+_[A-Za-z_]+|[A-Z]{3,}|[A-Za-z][a-z]+[A-Z][A-Za-z]+)(?![\w.])"
 )
 # A word in brackets that is to be replaced, as in [Store Name], [link], <URL> and [X]% off.
 _IN_BRACKETS = re.compile(
