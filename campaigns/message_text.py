@@ -59,11 +59,14 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
 
     Raises:
         ValueError: if the text has something else than tags in braces, {{offer_link}} without an
-            offer address of the campaign, or more than MAX_PARTS parts.
+            offer address of the campaign, an offer address with a tag, or more than MAX_PARTS
+            parts.
     """
     text = campaign.message_text
     keys = custom_keys_if_tags_unknown(campaign.owner_id, text)
     if problem := text_problem_or_empty(text, custom_keys=keys):
+        raise ValueError(problem)
+    if problem := campaign.offer_problem_or_empty():
         raise ValueError(problem)
     if OFFER in Template(text).fields:
         if not campaign.offer_url:
@@ -74,7 +77,9 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
         text += f"\n{{{{{OFFER}}}}}"
     store = campaign.owner if campaign.owner_id else None
     text = with_opt_out_line_if_marketing_without_one(text, campaign.message_type, store)
-    part_count = count_parts(_build_cached_renderer(text, False, keys)(EMPTY_CONTACT, SAMPLE_CODE))
+    shortened = links.replace_long_urls_with_sample_links(text)
+    shortest = _build_cached_renderer(shortened, False, keys)(EMPTY_CONTACT, SAMPLE_CODE)
+    part_count = count_parts(shortest)
     if part_count > MAX_PARTS:
         raise ValueError(
             gettext(

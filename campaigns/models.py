@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Self, cast
 from zoneinfo import ZoneInfo
 
@@ -55,6 +55,7 @@ from contacts.models import (
     MessageType,
 )
 from messaging import limits
+from messaging.addresses import clean_address
 from messaging.custom_tags import custom_keys_if_tags_unknown
 from messaging.models import (
     Batch,
@@ -66,7 +67,7 @@ from messaging.models import (
 )
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.statuses import COUNTED_STATUSES, MessageStatus
-from messaging.text import Template, text_problem_or_empty
+from messaging.text import Template, address_problem_or_empty, text_problem_or_empty
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -323,6 +324,12 @@ class Campaign(models.Model):
         """Set lists and segments of the audience besides `list`; saved with the campaign."""
         self._unsaved_choices = list(choices)
 
+    def offer_problem_or_empty(self) -> str:
+        """What is wrong with the offer address, to which all recipients are led alike."""
+        if "{" in self.offer_url or "}" in self.offer_url:
+            return gettext("An offer address has no tags: they are filled in the text only.")
+        return address_problem_or_empty(self.offer_url)
+
     def audience_choices(self) -> Sequence[AudienceChoice]:
         """The lists and segments of the audience besides `list`, as chosen or as saved."""
         if self._unsaved_choices is not None:
@@ -331,14 +338,26 @@ class Campaign(models.Model):
             return []
         return list(self.audiencechoices.select_related("list", "segment").order_by("pk"))
 
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
+        """Check each field; what nobody sees is removed from the offer address.
+
+        Raises:
+            ValidationError: if a field has a value that it may not have.
+        """
+        self.offer_url = clean_address(self.offer_url)
+        super().clean_fields(exclude)
+
     def clean(self) -> None:
         """Check that lists and segments are of this store, and the tags of the text.
 
         Raises:
             ValidationError: if a list or segment is of another store, if the audience is chosen in
-                ways that exclude each other, or if a tag is unknown or does not work.
+                ways that exclude each other, if a tag is unknown or does not work, or if the offer
+                address has a tag or leads nowhere.
         """
         _validate_text_tags("message_text", self.message_text, self.owner_id)
+        if problem := self.offer_problem_or_empty():
+            raise ValidationError({"offer_url": problem})
         choices = self.audience_choices()
         chosen = [self.list, *(choice.source for choice in choices)]
         for one in chosen:

@@ -42,6 +42,7 @@ from campaigns.message_text import (
     CONTACT_FIELDS,
     CUSTOM_VALUES,
     EMPTY_CONTACT,
+    OFFER,
     SAMPLE_CODE,
     SAMPLE_CONTACT,
     Renderer,
@@ -57,6 +58,11 @@ from campaigns.new_messages import (
 from contacts.models import Contact, MessageType
 from contacts.search import search_contacts_by_beginnings
 from messaging import credits
+from messaging.addresses import (
+    add_http_if_no_scheme,
+    find_web_addresses_except_bare_hosts,
+    to_ascii_url_keeping_tags,
+)
 from messaging.batch_writing import NewMessage
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_in_template
 from messaging.limits import find_current_quiet_hours_end_unless_exempt, store_cap_sentences
@@ -94,6 +100,13 @@ class UnicodeSigns(NamedTuple):
     saved: int
 
 
+class PreviewedLink(NamedTuple):
+    """An address as the text has it, or {{offer_link}}, and where it leads."""
+
+    written: str
+    target: str
+
+
 class CampaignPreview(NamedTuple):
     """What a campaign would send and cost.
 
@@ -102,6 +115,7 @@ class CampaignPreview(NamedTuple):
     sample, and the error is of 95 of 100 samples. `recipients`, `credits` and `available` are None
     as long as the campaign has no store.
     `without_value` counts recipients whose text has a gap, and `text_without_value` is that text.
+    `links` are the web addresses of the text, so that a person sees where each one ends.
     `left_out` says how many contacts are not recipients, and why.
     `problem` says why the campaign cannot be sent as it is, `notes` which limits apply.
     """
@@ -122,6 +136,7 @@ class CampaignPreview(NamedTuple):
     without_value: int = 0
     text_without_value: str = ""
     unicode: UnicodeSigns | None = None
+    links: list[PreviewedLink] = []
 
     @property
     def available_after(self) -> int | None:
@@ -136,6 +151,7 @@ class CampaignPreview(NamedTuple):
         answer["spread"] = [part_count._asdict() for part_count in self.spread]
         answer["skipped"] = [skipped._asdict() for skipped in self.skipped]
         answer["left_out"] = [left_out._asdict() for left_out in self.left_out]
+        answer["links"] = [link._asdict() for link in self.links]
         answer["unicode"] = self.unicode._asdict() if self.unicode else None
         return answer
 
@@ -156,7 +172,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
         problem = str(error)
     if campaign.owner_id is None:
         text = render(SAMPLE_CONTACT, SAMPLE_CODE) if render else campaign.message_text
-        return _build_preview_of_text(text, problem)
+        return _build_preview_of_text(text, problem)._replace(links=_links_of_text(campaign))
     audience = campaign_audience_with_consent_and_age(campaign)
     counts = count_chosen_by_consent_and_age(campaign)
     size = counts.audience
@@ -166,12 +182,24 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     else:
         preview = _preview_by_counting_audience_or_sample(campaign, audience, size, render)
     preview = preview._replace(
+        links=_links_of_text(campaign),
         available=wallet.available,
         notes=list(_quiet_hours_and_cap_notes(campaign)),
         left_out=[*left_out_counts_without_suppressed(campaign, counts), *preview.left_out],
     )
     problem = problem or _why_campaign_cannot_be_sent(campaign, preview, size)
     return preview._replace(problem=problem)
+
+
+def _links_of_text(campaign: Campaign) -> list[PreviewedLink]:
+    """The addresses of a campaign's text, and its offer, each with where it leads."""
+    links = {
+        address.written: to_ascii_url_keeping_tags(add_http_if_no_scheme(address.written))
+        for address in find_web_addresses_except_bare_hosts(campaign.message_text)
+    }
+    if campaign.offer_url:
+        links[f"{{{{{OFFER}}}}}"] = to_ascii_url_keeping_tags(campaign.offer_url)
+    return [PreviewedLink(written, target) for written, target in links.items()]
 
 
 def _build_preview_of_text(text: str, problem: str = "") -> CampaignPreview:

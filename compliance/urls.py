@@ -10,6 +10,7 @@ from compliance import off_boarding_pages, views
 
 urlpatterns = [
     path("u/<str:token>", views.unsubscribe_page, name="unsubscribe"),
+    path("u/<str:token>/", views.unsubscribe_page),
     path("c/<str:token>", views.show_or_store_opt_in_confirmation_page, name="confirm_opt_in"),
     path(
         "admin/store/<int:pk>/off-board/",

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from mimetypes import guess_type
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +19,20 @@ from linkify_it import LinkifyIt
 # `{{first_name}}` and what else stands in two braces; `text.py` reads what it says.
 TAG = re.compile(r"\{\{([^{}]*)\}\}")
 _FINDER = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False})
-_NOT_AT_THE_END = ".,;:!?'\"*"
+_NOT_AT_THE_END = ".,;:!?'\"*`"
+_AROUND = "_~"  # emphasis, if it is on both sides
+# Signs that nobody sees: soft hyphens, zero width spaces and joiners, marks of direction, selectors
+# of variants. Programs leave them in what people copy.
+INVISIBLE = "\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+INVISIBLE += "\U000e0000-\U000e01ef"
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+# Between letters of some scripts, such as Persian, joiners are part of a word.
+_JOINERS = "\u200c\u200d"
+# Before an address the end of an emoji stays, and so does the direction of the text around it.
+_STAYS_BEFORE = re.compile(
+    "[\u200d-\u200f\u061c\u202a-\u202e\u2066-\u2069\ufe0f\U000e0020-\U000e007f]"
+)
+_STAYS_AFTER = re.compile("[\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069]")
 # What RFC 3986 allows in a part of a URL besides letters, digits and "-._~".
 _ALLOWED_IN_PATH = "/:@!$&'()*+,;=%"
 _ALLOWED_AFTER_PATH = _ALLOWED_IN_PATH + "?"
@@ -26,15 +41,31 @@ _NEVER_IN_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 _SCHEME = re.compile("https?://", re.IGNORECASE)
 _AFTER_HOST = re.compile("[/?#]")
 _WWW = re.compile(r"www\.", re.IGNORECASE)
+_AFTER_COLON = re.compile(r"(?<=:)(?=[^\W\d_])")
 # What begins like an address, but with signs missing, doubled, exchanged or apart.
 _LIKE_BEGINNING = re.compile(
     r"(?<![\w/.@=&?-])(?:"
-    r"(?:hh?(?:t+p+|p+t+|tpt)|ttp)s?(?:\s?[:;.]?\s?[/\\]{1,3}|:)\s?(?=\w)"
-    r"|(?:w{2}|w{4,5})\.(?=\w)|w{3}(?:\s?[,;:]\s?|\s)(?=[\w-]+\.\w)"
+    r"(?:hh?(?:t+p+|p+t+|tpt)|ttp)s?(?:\s?[:;.]?\s?[/\\]{1,3}|//:|:)\s?(?=[\w.])"
+    r"|(?:w{2}|w{4,5})\.(?=\w)|w{3}(?:\s?[,;:]\s?|\s\.?|\.{2,})(?=[\w-]+\.\w)|https?w{3}\."
+    r"|([^\W\d_a-z])\1{2}\.(?=[\w-]+\.\w)"  # www. of a keyboard of another script
     r")\S{1,40}",
     re.IGNORECASE,
 )
 _WELL_BEGUN = re.compile(r"https?://\w(?!ttps?://|ww\.https?)", re.IGNORECASE)
+_WITHOUT_HOST = re.compile(r"(?<!\w)https?://(?:www\.?)?(?![^\s])", re.IGNORECASE)
+_EMPTY_LABEL = re.compile(r"(?:https?://|(?<![\w.])www\.)[^\s/?#]*\.\.\w[^\s]*", re.IGNORECASE)
+_SCHEME_OF_OTHER_LETTERS = re.compile(r"(?<![^\W_])([^\W_]+)://\S*")
+_HOST = re.compile(r"(?<![\w@.-])(?:\w[\w-]*\.)+\w[\w-]*")
+_HOST_OR_EMAIL = re.compile(r"(?<![\w.-])(?:[\w.%+'’-]+@)?(?:\w[\w-]*\.)+\w[\w-]*")
+_ALIKE = ("LATIN", "GREEK", "CYRILLIC")  # scripts with letters that look the same
+_WITH_SPACES_BETWEEN_WORDS = frozenset(
+    ("GREEK", "CYRILLIC", "ARMENIAN", "GEORGIAN", "ARABIC", "HEBREW")
+)
+_LETTER_AFTER_LATIN = re.compile(r"(?<=[A-Za-z])[.,;:!?|·'’]*(?=[^\W\d_A-Za-z])")
+# As a value or a part of a path, an address within another is right.
+_SECOND_ADDRESS = re.compile(r"[,;|]?(?<=[^/=&?#:])(?=https?://)", re.IGNORECASE)
+_SENTENCE_AFTER_PATH = re.compile(r"[.!;|](?=([A-Z][a-z]+)\Z)|—|–(?=[^\W\dA-Z_])")
+_ENDINGS_OF_PAGES = frozenset(("php", "asp", "aspx", "jsp", "jspx", "xhtml", "shtml", "webp"))
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _PLACE_OF_TAG = "\ue000"  # of private use, so no address has it
 
@@ -54,36 +85,221 @@ def find_web_addresses_except_bare_hosts(text: str) -> list[Address]:
     They begin with `http://`, `https://` or `www.`, or are a host with a path, such as
     `shop.gr/sale`. A host alone needs nothing of us: phones make it a link, and it is short.
     Quotation marks, emoji and the punctuation after an address are not part of it. A tag is.
+
+    `written` lacks the invisible characters that are in or beside the address; they lie between
+    `start` and `end`.
     """
     if not _AFTER_HOST.search(text) and not _WWW.search(text):
         return []
-    masked = TAG.sub(lambda tag: "x" * len(tag[0]), text)
-    masked = "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
+    visible, places = _without_invisible_characters(text)
     found = []
-    for match in _FINDER.match(masked) or []:
-        end = match.index + len(match.raw.rstrip(_NOT_AT_THE_END))
-        while unicodedata.category(masked[end - 1]) == "Pd" and masked[end - 1] != "-":
-            end -= 1
-        written = text[match.index : end]
-        if not match.schema and not _AFTER_HOST.search(written) and not _WWW.match(written):
+    for start, end, has_scheme in _find_in_masked(_mask(visible)):
+        written = visible[start:end]
+        if not has_scheme and not _is_more_than_a_host(written):
             continue
         if not _SCHEME.match(written) and _OTHER_SCHEME.match(written):
             continue
         if is_http_url_with_host(add_http_if_no_scheme(written)):
-            found.append(Address(match.index, end, written))
+            begin, stop = places[start], places[end - 1] + 1
+            while begin and _INVISIBLE.match(text, begin - 1):
+                if _STAYS_BEFORE.match(text, begin - 1):
+                    break
+                begin -= 1
+            while _INVISIBLE.match(text, stop) and not _STAYS_AFTER.match(text, stop):
+                stop += 1
+            found.append(Address(begin, stop, written))
     return found
+
+
+def find_hosts_and_email_addresses(text: str) -> list[Address]:
+    """What else than web addresses phones make links of: hosts and e-mail addresses.
+
+    The hosts of web addresses are among them.
+    """
+    return [
+        Address(match.start(), match.end(), match[0])
+        for match in _HOST_OR_EMAIL.finditer(text)
+        if _ends_as_host(match[0])
+    ]
 
 
 def find_broken_address_or_empty(text: str) -> str:
     """The first address in a text that is mistyped at its beginning, so that no phone opens it.
 
     Such are `https:/shop.gr`, `https//shop.gr`, `htps://shop.gr`, `https:// shop.gr`,
-    `http://https://shop.gr` and `ww.shop.gr`.
+    `http://https://shop.gr`, `ww.shop.gr`, `www..shop.gr`, `https://` and `httpσ://shop.gr`.
     """
     for match in _LIKE_BEGINNING.finditer(text):
-        if not _WELL_BEGUN.match(match[0]):
+        is_www_of_latin = match[1] and match[1].isascii()
+        if not _WELL_BEGUN.match(match[0]) and not is_www_of_latin:
             return match[0].rstrip(_NOT_AT_THE_END)
+    for match in _SCHEME_OF_OTHER_LETTERS.finditer(text):
+        if not match[1].isascii() and not match[1].lower().endswith(("http", "https")):
+            return match[0].rstrip(_NOT_AT_THE_END)
+    broken = _EMPTY_LABEL.search(text) or _WITHOUT_HOST.search(text)
+    return broken[0].rstrip(",;!?") if broken else ""
+
+
+def find_host_of_mixed_scripts_or_empty(text: str) -> str:
+    """The first host in a text that has Latin and Greek or Cyrillic letters in one label.
+
+    Such are `mariashοes.gr` with a Greek omicron, and `στοshop.gr`, where a space is missing.
+    """
+    visible, _places = _without_invisible_characters(text)
+    masked = _mask(visible)
+    for match in _HOST.finditer(masked):
+        if match[0].isascii():
+            continue
+        mixed = [label for label in re.split("[.-]", match[0]) if _mixes_scripts(label)]
+        if mixed and (
+            _ends_as_host(match[0])
+            or masked[: match.start()].lower().endswith("://")
+            or (masked[match.end() : match.end() + 1] == "/" and not mixed[0].isupper())
+        ):
+            return visible[match.start() : match.end()]
     return ""
+
+
+def find_address_joined_to_text_or_empty(text: str) -> str:
+    """The first address in a text to which something is joined that can be told from its path.
+
+    A letter of another script after a Latin one, a word that begins a sentence, a long dash, or
+    another address.
+
+    Returns:
+        The address up to where a space is missing.
+    """
+    for address in find_web_addresses_except_bare_hosts(text):
+        written = TAG.sub(lambda tag: "x" * len(tag[0]), address.written)
+        path = _AFTER_HOST.search(written, written.find("://") + 3 if "://" in written else 0)
+        if not path:
+            continue
+        at = path.start()
+        joined = _SECOND_ADDRESS.search(written, at)
+        if not joined:
+            joined = next(
+                (
+                    match
+                    for match in _LETTER_AFTER_LATIN.finditer(written, at)
+                    if _script(written[match.end()]) in _WITH_SPACES_BETWEEN_WORDS
+                    # Places have commas (Athens,Ελλάδα), and texts in a query have punctuation.
+                    and not (match[0] == "," and written[match.end()].isupper())
+                    and not (match[0] and set("?#") & set(written[: match.start()]))
+                ),
+                None,
+            )
+        if not joined and path[0] == "/" and not set("?#") & set(written):
+            joined = _SENTENCE_AFTER_PATH.search(written, written.rindex("/"))
+            if joined and joined[1] and joined[0] == "." and _is_ending_of_file(joined[1]):
+                joined = None
+        if joined:
+            return address.written[: joined.start()]
+    return ""
+
+
+def _is_ending_of_file(word: str) -> bool:
+    return word.lower() in _ENDINGS_OF_PAGES or bool(guess_type(f"a.{word.lower()}")[0])
+
+
+def _mixes_scripts(word: str) -> bool:
+    scripts = {_script(letter) for letter in word if letter.isalpha()}
+    return "LATIN" in scripts and len(scripts.intersection(_ALIKE)) > 1
+
+
+def _script(letter: str) -> str:
+    """The script of a letter: the first word of its name, such as GREEK."""
+    return unicodedata.name(letter, "").partition(" ")[0]
+
+
+def _is_more_than_a_host(written: str) -> bool:
+    """Whether what was found without a scheme is an address: a host with a path, or `www.`.
+
+    Hosts with slashes between them are a list, and a host of small letters does not end in
+    `.Info`, as a sentence after a forgotten space does.
+    """
+    if _WWW.match(written):
+        return True
+    host, after_host, path = _partition_at(_AFTER_HOST, written)
+    if not after_host:
+        return False
+    before, _, last = host.rpartition(".")
+    if last.istitle() and before.rpartition(".")[2].islower():
+        return False
+    first = _partition_at(_AFTER_HOST, path)[0]
+    return after_host != "/" or not (_HOST.fullmatch(first) and _ends_as_host(first))
+
+
+def _partition_at(pattern: re.Pattern[str], text: str) -> tuple[str, str, str]:
+    match = pattern.search(text)
+    return (text[: match.start()], match[0], text[match.end() :]) if match else (text, "", "")
+
+
+def _ends_as_host(host: str) -> bool:
+    """Whether the last label of a host is a known top level domain."""
+    return bool(_FINDER.match(f"x.{host.rpartition('.')[2]}"))
+
+
+def clean_address(address: str) -> str:
+    """An address as it was meant: without invisible characters, and spaces around it."""
+    return _without_invisible_characters(address)[0].strip()
+
+
+def _without_invisible_characters(text: str) -> tuple[str, Sequence[int]]:
+    """The text without invisible characters, and where each of its characters was."""
+    if not _INVISIBLE.search(text):
+        return text, range(len(text))
+    places = [
+        at
+        for at, character in enumerate(text)
+        if not _INVISIBLE.match(character)
+        or (character in _JOINERS and _is_between_letters_of_other_scripts(text, at))
+    ]
+    return "".join(text[at] for at in places), places
+
+
+def _is_between_letters_of_other_scripts(text: str, at: int) -> bool:
+    around = text[at - 1 : at] + text[at + 1 : at + 2]
+    return len(around) == 2 and all(unicodedata.category(c) in ("Lo", "Mn", "Mc") for c in around)
+
+
+def _mask(text: str) -> str:
+    """The text with what no address has as spaces, so that addresses end there; tags are `x`."""
+    masked = TAG.sub(lambda tag: "x" * len(tag[0]), text)
+    return "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
+
+
+def _find_in_masked(masked: str) -> Iterator[tuple[int, int, bool]]:
+    """Begin, end and whether it has a scheme, of each address or host in a masked text."""
+    spans = [(one.index, one.last_index, one.schema) for one in _FINDER.match(masked) or []]
+
+    def is_in_span(at: int) -> bool:
+        return any(start <= at < end for start, end, _schema in spans)
+
+    # After some characters the library does not look for an address.
+    for match in _SCHEME.finditer(masked):
+        at = match.start()
+        if not is_in_span(at) and (one := _FINDER.match_at_start(masked[at:])):
+            spans.append((at, at + one.last_index, one.schema))
+    after_colon = {m.start() for m in _AFTER_COLON.finditer(masked) if not is_in_span(m.start())}
+    if after_colon:
+        apart = "".join(" " if at + 1 in after_colon else c for at, c in enumerate(masked))
+        spans += [
+            (one.index, one.last_index, one.schema)
+            for one in _FINDER.match(apart) or []
+            if one.index in after_colon
+        ]
+    last_end = 0
+    for start, end, schema in sorted(spans):
+        if start < last_end or schema not in ("", "http:", "https:"):
+            continue
+        last_end = end
+        if start and masked[end - 1] in _AROUND and masked[start - 1] == masked[end - 1]:
+            end -= 1
+        while masked[end - 1] in _NOT_AT_THE_END or not (
+            masked[end - 1].isascii() or _is_letter_mark_or_number(masked[end - 1])
+        ):
+            end -= 1
+        yield start, end, bool(schema)
 
 
 def add_http_if_no_scheme(written: str) -> str:
@@ -94,7 +310,12 @@ def add_http_if_no_scheme(written: str) -> str:
 def _is_word_character_or_dash(character: str) -> bool:
     """Whether a character that is not of ASCII may be in an address: it is part of a word."""
     is_dash = unicodedata.category(character) == "Pd"
-    return is_dash or character.isalnum() or ("a" + character).isidentifier()
+    is_between_letters = character in _JOINERS or ("a" + character).isidentifier()
+    return is_dash or is_between_letters or _is_letter_mark_or_number(character)
+
+
+def _is_letter_mark_or_number(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character) in ("Mn", "Mc")
 
 
 def is_http_url_with_host(text: str) -> bool:

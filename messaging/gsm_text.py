@@ -6,8 +6,13 @@ One other character makes a whole SMS Unicode: 70 characters in a part instead o
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
-from messaging.addresses import TAG, find_web_addresses_except_bare_hosts
+from messaging.addresses import (
+    TAG,
+    find_hosts_and_email_addresses,
+    find_web_addresses_except_bare_hosts,
+)
 from messaging.text import GSM_BASIC, GSM_EXTENSION
 
 _GSM = frozenset(GSM_BASIC + GSM_EXTENSION)
@@ -59,9 +64,38 @@ def replace_outside_gsm_in_template(text: str, *, greek_capitals: bool) -> str:
     # Of a tag with a default only the name stays.
     kept += [(t.start(), t.start() + t[0].index("|")) for t in TAG.finditer(text) if "|" in t[0]]
     kept += [(address.start, address.end) for address in find_web_addresses_except_bare_hosts(text)]
+    kept += [(host.start, host.end) for host in find_hosts_and_email_addresses(text)]
+    links = _links(text)
+
+    def replaced_if_links_stay(spans: list[tuple[int, int]]) -> str:
+        replaced = _replace_except(text, spans, greek_capitals=greek_capitals)
+        return replaced if _links(replaced) == links else ""
+
+    if replaced := replaced_if_links_stay(kept):
+        return replaced
+    # What stands beside an address may become a part of it, and then it stays, too.
+    beside = {end for _start, end in kept} | {start - 1 for start, _end in kept}
+    signs = {at for at in beside if 0 <= at < len(text) and text[at] not in _GSM}
+    replaced = replaced_if_links_stay([*kept, *((at, at + 1) for at in signs)]) or text
+    for sign in sorted(signs):
+        others = signs - {sign}
+        if fewer := replaced_if_links_stay([*kept, *((at, at + 1) for at in others)]):
+            signs, replaced = others, fewer
+    return replaced
+
+
+def _links(text: str) -> tuple[list[str], list[str]]:
+    """What of a text phones make links of: its addresses and its hosts."""
+    addresses = [address.written for address in find_web_addresses_except_bare_hosts(text)]
+    return addresses, [host.written for host in find_hosts_and_email_addresses(text)]
+
+
+def _replace_except(text: str, kept: Iterable[tuple[int, int]], *, greek_capitals: bool) -> str:
+    """The text with fewer characters outside of the GSM alphabet, but for the spans in `kept`."""
     pieces, end = [], 0
     for start, stop in sorted(kept):
-        if start >= end:
+        if stop > end:
+            start = max(start, end)
             pieces += [
                 replace_outside_gsm_where_possible(text[end:start], greek_capitals=greek_capitals),
                 text[start:stop],

@@ -14,9 +14,13 @@ from astronote.common.languages import (
     language_of_country_or_english,
     language_of_store_or_country,
 )
+from messaging.addresses import (
+    find_hosts_and_email_addresses,
+    find_web_addresses_except_bare_hosts,
+)
 from messaging.reply_reading import read_consent_request_of_reply
 from messaging.statuses import ConsentRequest
-from messaging.text import Template
+from messaging.text import Template, text_problem_or_empty
 
 # All characters are in GSM-7, so that the line does not shorten the parts of a text. Of Greek it
 # has only capitals, and only those that do not look like Latin ones: A, H, I and P are Latin here.
@@ -29,10 +33,12 @@ OPT_OUT_LINES = {
     Language.ITALIAN: "Disiscrizione: {{unsubscribe_link}}",
 }
 
-
 UNSUBSCRIBE = "unsubscribe_link"
 # A tag that is joined to other characters becomes a part of another address, or of none.
 _USABLE_TAG = re.compile(r"""(?<![^\s(\[<:;,'"«])\x00(?=[)\]>:;,.!?'"»]*(?:\s|\Z))""")
+
+
+_NUMBER = re.compile(r"\+?\d(?:[\s./()-]*\d)*")
 
 
 def usable_opt_out_line_or_default(store: User | None) -> str:
@@ -76,19 +82,31 @@ def validate_opt_out_line(store: User) -> None:
         problem = gettext("The only tag of an opt-out line is {{unsubscribe_link}}.")
     elif not _offers_opt_out_by_link_or_reply(store.opt_out_line, store):
         problem = gettext(
-            "An opt-out line needs {{unsubscribe_link}} with a space before it; or a word such as"
-            " STOP, if the sender ID is a number, so that customers can answer."
+            "An opt-out line needs {{unsubscribe_link}} with a space before it and after it; or a"
+            " word such as STOP without another number or address, if the sender ID is a number,"
+            " so that customers can answer."
         )
     if problem:
         raise ValidationError({"opt_out_line": problem})
 
 
 def _offers_opt_out_by_link_or_reply(line: str, store: User) -> bool:
-    """Whether a customer of the store can opt out by the link, or by a word to answer with."""
+    """Whether a customer of the store can opt out by the link, or by a word to answer with.
+
+    A line with another number or an address tells to opt out elsewhere than by an answer.
+    """
+    if any(tag.field == UNSUBSCRIBE for tag in Template(line).tags):
+        return not text_problem_or_empty(line) and not has_opt_out_link_joined_to_text(line)
     sender = store.sender_name or settings.MITTO_SENDER
-    words = line.split() if sender.startswith("+") else []
-    return has_working_opt_out_link(line) or any(
-        read_consent_request_of_reply(word).request == ConsentRequest.STOP for word in words
+    links = find_hosts_and_email_addresses(line) or find_web_addresses_except_bare_hosts(line)
+    if links or not sender.startswith("+"):
+        return False
+    digits = "".join(character for character in sender if character.isdigit())
+    numbers = (re.sub(r"\D", "", number) for number in _NUMBER.findall(line))
+    if any(not digits.endswith(number.lstrip("0")) for number in numbers if len(number) > 3):
+        return False
+    return any(
+        read_consent_request_of_reply(word).request == ConsentRequest.STOP for word in line.split()
     )
 
 

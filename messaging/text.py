@@ -17,8 +17,11 @@ from django.utils.translation import gettext
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.names import clean_name_or_empty
 from messaging.addresses import (
+    INVISIBLE,
     TAG,
+    find_address_joined_to_text_or_empty,
     find_broken_address_or_empty,
+    find_host_of_mixed_scripts_or_empty,
     find_web_addresses_except_bare_hosts,
     percent_encode_value,
 )
@@ -53,12 +56,35 @@ _FIELD_BY_MEANING = {
     Meaning.LAST_NAME: "last_name",
     Meaning.EMAIL: "email",
 }
+_INVISIBLE_BETWEEN_BRACES = re.compile(
+    rf"(?<=\{{)[{INVISIBLE}]+(?=\{{)|(?<=\}})[{INVISIBLE}]+(?=\}})"
+)
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
 _BRACES = re.compile(r"\{+[^{}\n]*\}*|\}+")
 # The tags of other programs, such as *|FNAME|*, %name%, [[name]] and «name».
 _TAG_OF_OTHER_PROGRAM = re.compile(
-    r"(\*\||%+|\[+|<+|«|#+|\({2,}|_{2,}|＜+|［+|｛+)"
-    r"(\w[^\[\](){}<>«»|%#*\n]{0,38}?)"
-    r"(\|\*|%+|\]+|>+|»|#+|\){2,}|_{2,}|＞+|］+|｝+)"
+    r"(\*\||%+|\[+|<+|«|#+|\({2,}|_{2,}|＜+|［+|｛+|\$+|\|)"
+    r"(?![\s_])(\w[^\[\](){}<>«»|%#*$\n]{0,38}?)(?<![\s_])"
+    r"(\|\*|%+|\]+|>+|»|#+|\){2,}|_{2,}|＞+|］+|｝+|\$+|\|)"
+)
+# What nobody writes but for a tag of another program, whatever stands in it.
+_CERTAIN_TAG_OF_OTHER_PROGRAM = re.compile(
+    r"\*\|[^|\n]{1,80}\|\*|\$\$[^\W\d]\w*\$\$|@@\w+@@|-=\w+=-"
+    r"|(?<![\w#])#(?!\d)[A-ZÀ-ÞĀ-Ž_]{2,30}#(?![\w#])|(?<![\w%])%(?!\d)[A-ZÀ-ÞĀ-Ž_]{2,30}%(?![\w%])"
+)
+# A name as programs write it, after one sign: $FIRSTNAME, :first_name.
+_VARIABLE_OF_OTHER_PROGRAM = re.compile(
+    r"(?<![\w.$@:/])[$:]([A-Za-z]+_[A-Za-z_]+|[A-Z]{3,}|[A-Za-z][a-z]+[A-Z][A-Za-z]+)(?![\w.])"
+)
+# A word in brackets that is to be replaced, as in [Store Name], [link], <URL> and [X]% off.
+_IN_BRACKETS = re.compile(
+    r"\[([^\W\d_][^\[\]\n]{0,38})\]|<([^\W\d_][^<>\n/=]{0,38})>|\[(\.{2,}|_+)\]"
+)
+_ASKS_FOR_VALUE = re.compile(
+    r"x{1,3}|(?:(?:your|the|insert|enter|add) )?(?:\w+ )?"
+    r"(?:link|url|website|web site|date|time|address|amount|percentage)"
+    r"|(?:insert|enter|add|your) .+",
+    re.IGNORECASE,
 )
 # Defaults in another program's form: {{x|default:"you"}}, {{x|default('you')}}, {{x||you}}.
 _NOT_PLAIN_DEFAULT = re.compile(r""".*\||[a-z_]+ ?(?:\(|: ?["'“‘])|(["'“”„‘’«]).*["'“”‘’»]\Z""")
@@ -145,7 +171,7 @@ class Template:
             text: the text.
             custom_keys: keys of custom fields whose tags are known, too.
         """
-        text = unicodedata.normalize("NFC", text)
+        text = _INVISIBLE_BETWEEN_BRACES.sub("", unicodedata.normalize("NFC", text))
         self.tags, self._literals = _split_at_tags(text, custom_keys)
         self.fields = frozenset(tag.field for tag in self.tags)
         self.unknown_tags = [
@@ -213,12 +239,15 @@ class Template:
 
     def _render_closing_gaps_of_empty_values(self, filled: list[str]) -> str:
         text = self._literals[0]
-        for tag, value, literal in zip(self.tags, filled, self._literals[1:], strict=True):
+        followed = [*map(str.strip, filled[1:]), ""]
+        for tag, value, next_value, literal in zip(
+            self.tags, filled, followed, self._literals[1:], strict=True
+        ):
             if not value.strip() and not tag.in_address:
                 value = ""
                 if _AT_START_OF_LINE.search(text):
                     literal = _LEFT_AT_START.sub("", literal, count=1)
-                elif _PUNCTUATION_AFTER.match(literal):
+                elif (literal or not next_value) and _PUNCTUATION_AFTER.match(literal):
                     text = _SPACES_AT_END.sub("", text)
             text += value + literal
         return _collapse_spaces_within_lines(text)
@@ -256,7 +285,8 @@ def _split_at_tags(text: str, custom_keys: Collection[str] = ()) -> _SplitText:
 
 
 def _fold_tag(name: str) -> str:
-    """The name of a tag without case, accents, spaces and underscores."""
+    """The name of a tag without case, accents, spaces, underscores and invisible characters."""
+    name = _INVISIBLE.sub("", name)
     decomposed = unicodedata.normalize("NFD", _SEPARATORS.sub("", name.casefold()))
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
@@ -279,8 +309,9 @@ def text_problem_or_empty(
         return (
             _problem_of_defaults_in_other_syntax(template.tags)
             or _problem_of_other_programs_tags(text)
+            or _problem_of_words_to_replace(text)
             or template.problem_of_text_joined_to_link()
-            or _problem_of_broken_address(text)
+            or address_problem_or_empty(text)
         )
     name = unknown[0].strip("{}")
     written = unknown[0] if len(unknown[0]) <= _SHOWN_LENGTH else f"{unknown[0][:_SHOWN_LENGTH]}…"
@@ -314,26 +345,76 @@ def _problem_of_defaults_in_other_syntax(tags: Iterable[Tag]) -> str:
 def _problem_of_other_programs_tags(text: str) -> str:
     """What is wrong if the text has a field in the marks of another program; they are no tags."""
     for match in _TAG_OF_OTHER_PROGRAM.finditer(text):
-        name = re.sub(r"[\W_]+", " ", match[2])
-        field = FIELD_BY_TAG.get(_fold_tag(name)) or _FIELD_BY_MEANING.get(
-            read_heading(name).meaning
-        )
-        in_address = any(
-            a.start < match.start() < a.end for a in find_web_addresses_except_bare_hosts(text)
-        )
-        if field and not (in_address and match[1].startswith("[")):  # ?f[name]=1 is usual
+        field = _field_named_or_empty(match[2])
+        is_ordinal = match[1] == "[" and re.match(r" \d", text[match.end() :])  # [first] 50 guests
+        if field and not is_ordinal and not (match[1][0] == "[" and _is_in_address(match, text)):
             return gettext("%(text)s is no tag: write {{%(tag)s}}.") % {
                 "text": match[0],
                 "tag": field,
             }
+    for match in _VARIABLE_OF_OTHER_PROGRAM.finditer(text):
+        spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match[1])
+        if (field := _field_named_or_empty(spaced)) and not _is_in_address(match, text):
+            return gettext("%(text)s is no tag: write {{%(tag)s}}.") % {
+                "text": match[0],
+                "tag": field,
+            }
+    for match in _CERTAIN_TAG_OF_OTHER_PROGRAM.finditer(text):
+        if not _is_in_address(match, text):
+            return gettext(
+                "%(text)s is a tag of another program, and is sent as it is written: write a tag"
+                " such as {{first_name}}, or leave it out."
+            ) % {"text": match[0]}
     return ""
 
 
-def _problem_of_broken_address(text: str) -> str:
+def _problem_of_words_to_replace(text: str) -> str:
+    """What is wrong if the text has words in brackets that were to be replaced."""
+    for match in _IN_BRACKETS.finditer(text):
+        words = match[1] or match[2] or match[3]
+        is_name_of_something = words.istitle() and _is_name_of_something(words)
+        asks = match[3] or is_name_of_something or _ASKS_FOR_VALUE.fullmatch(words)
+        if asks and not _is_in_address(match, text):
+            return gettext("%(text)s is sent as it is written: write what is to stand there.") % {
+                "text": match[0]
+            }
+    return ""
+
+
+def _is_name_of_something(words: str) -> bool:
+    return " " in words and re.fullmatch(r".*\bName", words) is not None
+
+
+def _field_named_or_empty(name: str) -> str:
+    """The field that a name means, in any language in which customer lists have it as a heading."""
+    name = re.sub(r"[\W_]+", " ", name)
+    return (
+        FIELD_BY_TAG.get(_fold_tag(name)) or _FIELD_BY_MEANING.get(read_heading(name).meaning) or ""
+    )
+
+
+def _is_in_address(match: re.Match[str], text: str) -> bool:
+    return any(
+        address.start < match.start() < address.end
+        for address in find_web_addresses_except_bare_hosts(text)
+    )
+
+
+def address_problem_or_empty(text: str) -> str:
+    """What is wrong with an address by which it leads nowhere, or elsewhere than is meant."""
     if broken := find_broken_address_or_empty(text):
         return gettext(
             "%(address)s leads nowhere: an address begins with https:// and has no space in it."
         ) % {"address": broken}
+    if host := find_host_of_mixed_scripts_or_empty(text):
+        return gettext(
+            "%(host)s has letters of two alphabets: type it again in one, and put a space before"
+            " it."
+        ) % {"host": host}
+    if address := find_address_joined_to_text_or_empty(text):
+        return gettext(
+            "Put a space after %(address)s: what is joined to it becomes a part of the link."
+        ) % {"address": address}
     return ""
 
 

@@ -4,6 +4,7 @@ import itertools
 import unicodedata
 
 import pytest
+from django.core.management import CommandError, call_command
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -244,3 +245,74 @@ def test_a_preview_writes_nothing_but_the_wallet():
     preview_campaign(campaign)
     assert not CampaignMessage.objects.exists()
     assert Wallet.objects.get().balance == 0
+
+
+def test_a_preview_says_where_each_link_leads():
+    store = make_store()
+    campaign = make_campaign(
+        store,
+        make_list(store, 1),
+        message_text="See shop.gr/προσφορές, https://shop.example/sale,only and {{offer_link}}",
+        offer_url="https://shop.example/offer",
+    )
+    assert [tuple(link) for link in preview_campaign(campaign).links] == [
+        ("shop.gr/προσφορές", "http://shop.gr/%CF%80%CF%81%CE%BF%CF%83%CF%86%CE%BF%CF%81%CE%AD%CF%82"),
+        ("https://shop.example/sale,only", "https://shop.example/sale,only"),
+        ("{{offer_link}}", "https://shop.example/offer"),
+    ]  # fmt: skip
+
+
+def test_an_offered_text_keeps_its_links():
+    store = make_store()
+    link = "https://www.shop.example.com/black-friday"
+    text = f"“Shop” “{link}”… More – it’s “today” " + "x" * 60
+    seen = preview_campaign(make_campaign(store, make_list(store, 2), message_text=text))
+    other = make_campaign(store, List.objects.get(), message_text=seen.unicode.text)
+    assert preview_campaign(other).links == seen.links
+
+
+def test_parts_are_counted_with_short_links():
+    store = make_store()
+    target = make_list(store, 1)
+    text = "a" * 1480 + " https://shop.example/" + "b" * 200
+    campaign = make_campaign(store, target, message_text=text, message_type="service")
+    assert preview_campaign(campaign).problem == ""
+    enqueue.enqueue_campaign(campaign.pk)
+    assert CampaignMessage.objects.get().segments == 10
+
+
+def command(store, **options):
+    call_command("send_campaign", store.email, name="x", text="Hi", list_name="regulars", **options)
+
+
+@pytest.mark.parametrize(
+    ("offer", "hint"),
+    [("https://shop.gr/{{first_name}}", "has no tags"), ("https://shοp.gr/a", "two alphabets"),
+     ("https://shop..gr/a", "URL")],
+)  # fmt: skip
+def test_an_offer_address_that_leads_nowhere_is_refused(offer, hint):
+    store = make_store()
+    target = make_list(store, 1, name="regulars")
+    with pytest.raises(CommandError, match=hint):
+        command(store, offer=offer)
+    campaign = make_campaign(store, target, message_text="Hi", offer_url=offer)
+    with pytest.raises(enqueue.CannotStart):
+        enqueue.enqueue_campaign(campaign.pk)
+
+
+def test_an_offer_address_loses_spaces_and_what_nobody_sees():
+    store = make_store()
+    make_list(store, 1, name="regulars")
+    command(store, offer=" https://shop.example/a\u200bb\u00ad ")
+    assert Campaign.objects.get().offer_url == "https://shop.example/ab"
+
+
+@pytest.mark.parametrize("at", ["2026-12-24", "24/12/2026 09:00", "tomorrow", "20261224"])
+def test_a_start_without_a_time_is_refused_with_the_wanted_form(at):
+    store = make_store()
+    make_list(store, 1, name="regulars")
+    with pytest.raises(CommandError, match="write it as 2026-12-24 09:00"):
+        call_command(
+            "send_campaign", store.email, "--name=x", "--text=Hi", "--list=regulars", f"--at={at}"
+        )
+    assert not Campaign.objects.exists()

@@ -13,8 +13,13 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import links, opt_in_secrets
-from messaging.addresses import find_web_addresses_except_bare_hosts, to_ascii_url_keeping_tags
+from messaging.addresses import (
+    find_hosts_and_email_addresses,
+    find_web_addresses_except_bare_hosts,
+    to_ascii_url_keeping_tags,
+)
 from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
+from messaging.gsm_text import replace_outside_gsm_in_template
 from messaging.links import OwnedText, create_links_and_shorten_long_urls
 from messaging.models import ShortLink
 from messaging.text import Template
@@ -92,12 +97,100 @@ def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(cli
         "👉🏽",
         "™",
         "\u200b",
+        "\ufe0f",
+        "·",
+        "··· τώρα",
+        "\u0387\n",
+        "`",
         " –",
     ],
 )
 def test_what_follows_an_address_is_no_part_of_it(mark):
     [address] = find_web_addresses_except_bare_hosts(f"See https://shop.example/a{mark}")
     assert address.written == "https://shop.example/a"
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "εδώ",
+        "here",
+        "20%off",
+        "=",
+        "|",
+        "~",
+        "$",
+        "+",
+        "`",
+        "->",
+        "❤️",
+        "➡️",
+        "\u200b",
+        "{{first_name}}",
+    ],
+)
+def test_an_address_begins_with_its_scheme_whatever_is_before_it(before):
+    [address] = find_web_addresses_except_bare_hosts(f"See {before}https://shop.example/a now")
+    assert address.written == "https://shop.example/a"
+
+
+def test_emphasis_and_a_word_with_a_colon_are_no_part_of_an_address():
+    text = "_https://a.example/x_ ~https://b.example/y~ T&C:shop.gr/terms στο:shop.gr/όροι"
+    found = [address.written for address in find_web_addresses_except_bare_hosts(text)]
+    assert found == [
+        "https://a.example/x", "https://b.example/y", "shop.gr/terms", "shop.gr/όροι"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Skroutz.gr/BestPrice.gr/e-shop.gr", "Zalando.de/AboutYou.de/Otto.de-Kunden: 10%",
+     "festivi.Info/prenotazioni-e-ordini", "mailto:me@shop.gr"],
+)  # fmt: skip
+def test_words_that_are_no_address_stay(text):
+    assert find_web_addresses_except_bare_hosts(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "sent", "target"),
+    [("Δες https://www.shop.example.com/pros\u00adfores/1 τώρα", "Δες {} τώρα", "prosfores/1"),
+     ("Δες https://\u200bwww.shop.example.com/a\u2060b\ufeff, τώρα", "Δες {}, τώρα", "ab"),
+     ("❤️https://www.shop.example.com/abc❤️", "❤️{}❤️", "abc"),
+     ("https://www.shop.example.com/abc\ufe0f now", "{} now", "abc"),
+     ("\u200ehttps://www.shop.example.com/abc\u200f ok", "\u200e{}\u200f ok", "abc"),
+     ("https://www.shop.example.com/نیم\u200cفاصله", "{}", "%D9%86%DB%8C%D9%85%E2%80%8C"
+      "%D9%81%D8%A7%D8%B5%D9%84%D9%87")],
+)  # fmt: skip
+@pytest.mark.django_db(transaction=True)
+def test_invisible_characters_are_no_part_of_an_address(text, sent, target, client, settings):
+    settings.PUBLIC_WEB_BASE_URL = "https://a.gr"
+    [written] = create_links_and_shorten_long_urls(
+        {0: OwnedText(make_store().pk, None, text)}
+    ).values()
+    link = ShortLink.objects.get()
+    assert written == sent.format(links.short_url(link.short_code))
+    assert link.target_url == f"https://www.shop.example.com/{target}"
+
+
+@pytest.mark.parametrize("greek_capitals", [True, False])
+@pytest.mark.parametrize(
+    "text",
+    [f"Δες {sign.format('https://shop.example/sale')} it’s"
+     for sign in ("{}’s best", "{}…More", "{}•today", "{}\u200bToday", "{}\u00adToday", "{}×2",
+                  "“{}”", "Today\u200b{}", "Today…{}", "{}…", "«{}»·")]
+    + ["shop.gr/προσφορές και καφές.gr…", "info@καφές.gr ή o’neil@shop.gr", "www.καφές.gr’s"],
+)  # fmt: skip
+def test_the_suggested_text_leads_where_the_text_does(text, greek_capitals):
+    suggested = replace_outside_gsm_in_template(text, greek_capitals=greek_capitals)
+    for find in (find_web_addresses_except_bare_hosts, find_hosts_and_email_addresses):
+        assert [one.written for one in find(suggested)] == [one.written for one in find(text)]
+
+
+def test_the_suggested_text_replaces_what_is_not_joined_to_an_address():
+    text = "“Sale” https://shop.example/sale…More – it’s “now” on “shop.gr”…"
+    assert replace_outside_gsm_in_template(text, greek_capitals=False) == (
+        '"Sale" https://shop.example/sale…More - it\'s "now" on "shop.gr"...'
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,7 +246,7 @@ def test_codes_hold_letters_and_digits_only():
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("mark", [".", ")", ").", "”", "'", "-", "_", "»", "…", "?!"])
+@pytest.mark.parametrize("mark", ["/", ".", ")", ").", "”", "'", "-", "_", "»", "…", "?!"])
 def test_a_link_with_the_mark_that_followed_it_works(mark, client):
     store = make_store()
     make_contact(store)

@@ -59,6 +59,8 @@ def test_a_tag_is_written_with_spaces_case_and_accents_as_people_do(tag):
      ("Sale\n{{first_name}}, come", "Sale\ncome"), ("Bonjour {{first_name}} !", "Bonjour !"),
      ("Come, {{first_name}}", "Come,"), ("Γεια {{first_name}}… έλα", "Γεια… έλα"),
      ("Γεια {{first_name}}\u0387 έλα", "Γεια· έλα"), ("“Hi {{first_name}}” x", "“Hi” x"),
+     ("Hi {{first_name}}{{last_name|Smith}}, x", "Hi Smith, x"),
+     ("Hi {{first_name}}{{last_name}}, x", "Hi, x"),
      ("https://a.gr/?n={{first_name}}, hi", "https://a.gr/?n=, hi"),
      ("https://a.gr/?n={{first_name|dear you}}", "https://a.gr/?n=dear%20you")],
 )  # fmt: skip
@@ -92,7 +94,17 @@ def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, h
      ("Hi ｛｛last_name｝｝", "write {{last_name}}"), ("Hi ##NAME##", "write {{first_name}}"),
      ("Hi «Vorname»", "write {{first_name}}"), ("Hi __first_name__", "write {{first_name}}"),
      ("Hi ((name))", "write {{first_name}}"),
-     ("https://shop.gr/?e=*|EMAIL|*", "write {{email}}")],
+     ("https://shop.gr/?e=*|EMAIL|*", "write {{email}}"),
+     ("Hi |FNAME|, x", "write {{first_name}}"), ("Hi $FIRSTNAME, x", "write {{first_name}}"),
+     ("Hi $last_name$", "write {{last_name}}"), ("Hi $$prenom$$", "write {{first_name}}"),
+     ("Hi :first_name x", "write {{first_name}}"), ("Hi *|FNAME:there|*", "of another program"),
+     ("*|DATE:m/d/y|*", "*|DATE:m/d/y|* is a tag of another program"),
+     ("Hi -=PRENOM=-", "of another program"), ("Hi @@anrede@@", "of another program"),
+     ("Sayin #ISIM#", "of another program"), ("Sayin %AD%", "of another program"),
+     ("[Store Name]: 20% off", "[Store Name] is sent as it is written"),
+     ("See [link]", "[link] is sent as it is written"), ("See <URL>", "<URL> is sent"),
+     ("Get [X]% off", "[X] is sent"), ("until [date]", "[date] is sent"),
+     ("[Insert your offer]", "[Insert your offer] is sent")],
 )  # fmt: skip
 def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
     assert hint in text_problem_or_empty(text)
@@ -116,6 +128,59 @@ def test_a_default_in_the_form_of_another_program_is_a_problem(default):
     )
 
 
+@pytest.mark.parametrize("address", ["https://", "http://www."])
+def test_an_address_without_a_host_is_a_problem(address):
+    assert "leads nowhere" in text_problem_or_empty(f"Δείτε {address}")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["www.mariashοes.gr", "WWW.ΜARIASHOES.GR", "shop.gρ", "sһop.gr", "wwω.shop.gr", "στοshop.gr"],
+)
+@pytest.mark.parametrize("text", ["See https://{}/a", "See {}/a", "({}/a)"])
+def test_a_host_of_letters_that_look_alike_is_a_problem(host, text):
+    assert f"{host} has letters of two alphabets" in text_problem_or_empty(text.format(host))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["καφές.gr", "www.ταβέρνα-shop.gr/a", "https://shop.ελ/μενού", "ΔIAΓPAΦH.AΓ. ΠAPAΣKEYH/XAΛ",
+     "τέλος.Sale/αρχή", "https://кофе.рф/a", "info@καφές.gr"],
+)  # fmt: skip
+def test_other_alphabets_are_no_problem(text):
+    assert not text_problem_or_empty(text)
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [".Only today", "!Only", "|Code BF", ",https://b.example/x", "–today", "—today", "Μόνο", "ΤΩΡΑ",
+     ".Μόνο", ",μόνο", "!Μόνο", "·Μόνο", "Только", "andhttps://b.example/x"],
+)  # fmt: skip
+def test_what_is_joined_to_an_address_is_a_problem(joined):
+    hint = text_problem_or_empty(f"See https://shop.example/sale{joined}")
+    assert hint.startswith("Put a space after https://shop.example/sale")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["a.Html", "a.Php", "Photo.Jpg", "a,b", "Black_Friday_(shopping)", "Bose–Einstein", "a|B",
+     "place/Athens,Ελλάδα/@37.9,23.7,17z/data=!3m1!4b1", "el/προσφορές", "iphone-θήκη",
+     "3ος-όροφος", "?q=παπούτσια", "?text=Hi!Γεια", "nikeシューズ", "web/https://b.example/x",
+     "?u=https://b.example"],
+)  # fmt: skip
+def test_a_path_that_only_looks_joined_is_none(path):
+    assert not text_problem_or_empty(f"See https://shop.example/{path} now")
+
+
+@pytest.mark.parametrize(
+    "tag",
+    ["{{\u200bfirst_name}}", "{{first_name\u200b}}", "{\u200b{first_name}}", "{{first\u00adname}}"],
+)
+def test_an_invisible_character_in_a_tag_does_not_matter(tag):
+    assert not text_problem_or_empty(f"Hi {tag}!")
+    assert Template(f"Hi {tag}!").render({"first_name": "Ann"}) == "Hi Ann!"
+
+
 @pytest.mark.parametrize("link", ["{{offer_link}}", "{{ Unsubscribe Link }}"])
 @pytest.mark.parametrize("after", ["now", "2", "/sale", "?utm=1", "&a", "{{first_name}}"])
 def test_a_link_that_what_follows_would_lengthen_is_a_problem(link, after):
@@ -134,6 +199,8 @@ def test_a_link_that_phones_do_not_see_for_what_is_before_it_is_a_problem(link, 
     "address",
     ["http:/shop.gr/a", "https//shop.gr/a", "htps://shop.gr", "https:// shop.gr/a",
      "http:///shop.gr", "http:\\\\shop.gr", "https;//shop.gr", "https:shop.gr/a", "ttps://shop.gr",
+     "www .shop.gr", "www..shop.gr", "httpswww.shop.gr/a", "http//:shop.gr", "https://.shop.gr",
+     "https://shop..gr/a", "ηttps://shop.gr", "httpσ://shop.gr/a", "ςςς.shop.gr",
      "http://https://shop.gr", "hhttps://shop.gr", "ww.shop.gr", "wwww.shop.gr", "www,shop.gr",
      "www shop.gr", "http://www.https://shop.gr", "HTTPS : //shop.gr"],
 )  # fmt: skip
@@ -149,6 +216,9 @@ def test_a_mistyped_address_is_a_problem(address):
      "https://a.gr/%CE%B1%CE%B2", "Hi {{first_name|friend: you}}", "{{first_name|c'est toi}}",
      "HP: laptops", "HP/Dell", "Find the www: it helps", "the www, and", "https://a_b.gr/x",
      "https://web.archive.org/web/https://a.gr", "Click:{{offer_link}}", "WWW.A.GR", "http ή https",
+     "[first] 50 customers", "[CODE BF20] Sale [-50%]", "[today only] <3", "[name day] sale",
+     "Name: ______ Vorname: ______", "Win $name brand shoes", "SALE |TODAY| ONLY", "big $ALE $AAPL",
+     "50%off% all %day%", "#BlueDoor #sale", "ends @midnight :name: x", "<Μαρία>; Δώρο!",
      "a.gr/?u=http:x", "Stop: {{unsubscribe_link}}Τέλος", "ή/{{offer_link}}", "https://[::1]/a"],
 )  # fmt: skip
 def test_what_only_resembles_a_mistake_is_none(text):

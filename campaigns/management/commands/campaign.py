@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import get_active_operator_by_email_or_command_error
+from astronote.common.command_times import time_argument
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import Campaign
 from campaigns.reports import campaign_counters_and_report_as_dict
@@ -38,7 +38,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("action", choices=ACTIONS)
         parser.add_argument("id", type=int)
-        parser.add_argument("--at", type=datetime.fromisoformat, help="store-local, or with zone")
+        parser.add_argument("--at", type=time_argument, help="store-local, or with zone")
         parser.add_argument("--to", help="number that gets the test")
         parser.add_argument("--by", help="operator who does it; service messages need one")
         parser.add_argument("--json", action="store_true")

@@ -14,6 +14,7 @@ from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
     get_store_by_email_or_id_or_command_error,
 )
+from astronote.common.command_times import day_argument
 from campaigns import exports
 from campaigns.models import ExportContent, ExportRun
 
@@ -29,10 +30,8 @@ class Command(BaseCommand):
         request = actions.add_parser("request", help="have a job write a file")
         request.add_argument("store", help="e-mail address or id")
         request.add_argument("content", choices=ExportContent.values)
-        request.add_argument(
-            "--first", type=date.fromisoformat, help="first day, on the store's clock"
-        )
-        request.add_argument("--last", type=date.fromisoformat, help="last day")
+        request.add_argument("--first", type=day_argument, help="first day, on the store's clock")
+        request.add_argument("--last", type=day_argument, help="last day")
         listing = actions.add_parser("list", help=f"the newest {SHOWN} exports of a store")
         listing.add_argument("store", help="e-mail address or id")
         save = actions.add_parser("save", help="save the file of an export")

@@ -1,11 +1,11 @@
 """`manage.py run_birthday`: sends the day's birthday messages now."""
 
 import json
-from datetime import date
 
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.common import audit
+from astronote.common.command_times import day_argument
 from campaigns.automations import birthday
 
 
@@ -16,9 +16,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser):
-        parser.add_argument(
-            "--date", type=date.fromisoformat, help="this day for every store, at once"
-        )
+        parser.add_argument("--date", type=day_argument, help="this day for every store, at once")
         parser.add_argument("--dry-run", action="store_true", help="only count who is due")
         parser.add_argument("--json", action="store_true")
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import TypeVar
 
 from django.core.exceptions import ValidationError
@@ -13,6 +12,7 @@ from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
     get_store_by_email_or_id_or_command_error,
 )
+from astronote.common.command_times import time_argument
 from astronote.common.counts import counted_in_english
 from astronote.common.progress import wait_with_progress_bar
 from astronote.models import User
@@ -67,7 +67,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--preview", action="store_true", help="only show text, recipients and cost"
         )
-        parser.add_argument("--at", type=datetime.fromisoformat, help="store-local, or with zone")
+        parser.add_argument("--at", type=time_argument, help="store-local, or with zone")
         parser.add_argument("--by", help="operator who does it; service messages need one")
         parser.add_argument("--wait", action="store_true", help="wait until the campaign has ended")
         parser.add_argument("--json", action="store_true")

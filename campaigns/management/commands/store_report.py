@@ -1,11 +1,12 @@
 """`manage.py store_report`: a store's messages, clicks and credits by day."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 from django.core.management.base import BaseCommand
 
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit
+from astronote.common.command_times import day_argument
 from campaigns.audience import local_today
 from campaigns.reports import store_days_as_csv, store_report
 
@@ -15,8 +16,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser):
         parser.add_argument("store", help="e-mail address or id")
-        parser.add_argument("--first", type=date.fromisoformat, help="default: 30 days in all")
-        parser.add_argument("--last", type=date.fromisoformat, help="default: today")
+        parser.add_argument("--first", type=day_argument, help="default: 30 days in all")
+        parser.add_argument("--last", type=day_argument, help="default: today")
 
     def handle(self, *, store, first, last, **options):
         owner = get_store_by_email_or_id_or_command_error(store)

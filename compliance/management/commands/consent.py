@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.common.command_times import time_or_day_argument
 from astronote.common.counts import counted_in_english
 from compliance import rights
 from contacts.consent_records import (
@@ -46,7 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--given", choices=ConsentChannel.values, help="record: how")
         parser.add_argument(
             "--at",
-            type=datetime.fromisoformat,
+            type=time_or_day_argument,
             help="record: when the person agreed, in the store's time zone",
         )
         parser.add_argument("--place", default="", help="record: the branch, or the number called")

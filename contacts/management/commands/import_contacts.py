@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.common.command_times import time_or_day_argument
 from astronote.common.counts import counted_in_english
 from astronote.common.progress import wait_with_progress_bar
 from contacts.importing import lifecycle, planning
@@ -86,7 +86,7 @@ class Command(BaseCommand):
             help="where these customers agreed to marketing; without it they are stored, but not "
             "marketed to",
         )
-        parser.add_argument("--consent-at", type=datetime.fromisoformat, help="when they agreed")
+        parser.add_argument("--consent-at", type=time_or_day_argument, help="when they agreed")
         parser.add_argument(
             "--consent-wording",
             default="",

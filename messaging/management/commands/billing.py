@@ -18,6 +18,7 @@ from astronote.accounts.lookup import (
     get_store_by_email_or_id_or_command_error,
 )
 from astronote.accounts.models import User
+from astronote.common.command_times import time_or_day_argument
 from messaging.billing import adjustments, invoices, payments, profiles, subscriptions
 from messaging.billing.low_balance import set_low_balance_alert
 from messaging.billing.models import (
@@ -68,7 +69,7 @@ class Command(BaseCommand):
         parser.add_argument("--amount", default="", help="such as 49.50: pay-plan, refund, dispute")
         parser.add_argument("--currency", default=Currency.EUR.value, choices=Currency.values)
         parser.add_argument(
-            "--paid-at", type=datetime.fromisoformat, help="on the store's clock; default: now"
+            "--paid-at", type=time_or_day_argument, help="on the store's clock; default: now"
         )
         parser.add_argument(
             "--provider",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit
+from astronote.common.command_times import day_argument
 from messaging.message_log import LogFilter, log_csv_lines
 from messaging.models import message_classes
 from messaging.statuses import MessageStatus
@@ -21,10 +21,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         kinds = sorted(model.batch_kind for model in message_classes())
         parser.add_argument("--store", help="e-mail address or id; default: all stores")
-        parser.add_argument(
-            "--first", type=date.fromisoformat, help="first day, on the store's clock"
-        )
-        parser.add_argument("--last", type=date.fromisoformat, help="last day")
+        parser.add_argument("--first", type=day_argument, help="first day, on the store's clock")
+        parser.add_argument("--last", type=day_argument, help="last day")
         parser.add_argument("--status", default="", choices=MessageStatus.values)
         parser.add_argument("--kind", default="", choices=kinds)
         parser.add_argument("--number", default="", help="to this number, in any form")
