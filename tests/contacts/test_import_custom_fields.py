@@ -2,6 +2,7 @@
 
 import pytest
 from django.core.management import call_command
+from django.utils.html import strip_tags
 
 from contacts.importing import lifecycle, planning
 from contacts.models import Contact, ContactImport, CustomField, RejectedRow
@@ -74,8 +75,9 @@ def test_the_preview_shows_the_values_that_are_stored(store, admin_client, tmp_p
     assert f"phone +306900000001, {shown}\n" in capsys.readouterr().out
     uploaded = lifecycle.create_unstarted_import_or_refuse(store.pk, "a.csv", [text.encode()])
     page = admin_client.get(f"/admin/contacts/contactimport/{uploaded.pk}/change/").text
-    assert f"phone +306900000001, {shown}<" in page
-    assert "phone +306900000002<" in page and "kept without visits" in page
+    rows = [strip_tags(row) for row in page.split('<td class="plan-stored">')[1:]]
+    assert rows[0].startswith(f"phone +306900000001, {shown}\n")
+    assert rows[1].startswith("phone +306900000002\n") and "kept without visits" in page
     lifecycle.start_import_audit_and_enqueue_or_raise(
         ContactImport.objects.get(pk=uploaded.pk), by="test"
     )
