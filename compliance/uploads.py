@@ -28,7 +28,6 @@ from contacts.importing.reading import FileReader
 from contacts.models import ContactImport, ImportFileChunk, ImportStatus
 from contacts.phones import phone_region_of_store_or_default
 
-ERASED_ROW = "erased on request"
 UNREADABLE = _(
     "the file could not be read when a person had to be erased from it, so it was deleted: upload "
     "it again without that person"
@@ -59,7 +58,7 @@ class RowEditor:
                 (at for at, cell in enumerate(cells) if self.reader.names_person_anywhere([cell])),
                 0,
             )
-            return ["" if other != at else ERASED_ROW for other in range(len(cells))]
+            return ["" if other != at else files.ERASED_ROW for other in range(len(cells))]
         masked = [self.traces.mask_person_in(cell, MASK, number_only=True) for cell in cells]
         return cells if masked == cells else masked
 

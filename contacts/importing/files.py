@@ -20,10 +20,20 @@ from contacts.models import OPEN_IMPORT_STATUSES, ContactImport, ImportFileChunk
 
 CHUNK_BYTES = 1 << 20
 BYTES_PER_MB = 1_000_000
+ERASED_ROW = "erased on request"  # what a row says whose person was erased from a stored file
 
 
 class FileChanged(Exception):
     """The stored file of an import was changed by an erasure since it was read."""
+
+
+def is_erased_row(cells: Iterable[str]) -> bool:
+    """Whether an erasure has left this row; it says nothing of the others.
+
+    Args:
+        cells: those of the row.
+    """
+    return [cell for cell in cells if cell] == [ERASED_ROW]
 
 
 def iter_file_chunks(path: Path) -> Iterator[bytes]:

@@ -183,7 +183,11 @@ def plan_import_or_refuse(
         region=region,
         largest_bytes=max_unpacked_bytes(),
     )
-    sample = list(islice(reading.FileReader(path, layout), SAMPLE_ROWS))
+    sample = [
+        (line, cells)
+        for line, cells in islice(reading.FileReader(path, layout), SAMPLE_ROWS)
+        if not files.is_erased_row(cells)
+    ]
     sample_cells = [cells for _, cells in sample]
     layout = _with_legends_of_rows(layout, sample_cells)
     notes = list(layout.notes)

@@ -288,6 +288,17 @@ def test_a_plan_of_the_old_file_is_not_stored_over_the_new_one(store):
     )
 
 
+def test_what_is_left_of_an_erased_row_is_no_refusal():
+    store = make_store("alice")
+    text = "Ref,Phone,Name\nMia,6900000011,Mia\nZoe,6900000012,Zoe\nLea,6900000013,Lea\n"
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.csv", [text.encode()])
+    lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
+    rights.erase_or_restrict_person_audit_and_find_traces("+306900000011", by="test")
+    ended = lifecycle.run_open_import_unless_running(one.pk)
+    assert (ended.error, ended.rejected) == ("", 1)
+    assert phones() == ["+306900000012", "+306900000013"]
+
+
 @pytest.mark.parametrize("is_planned", [True, False])
 @pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
 def test_a_person_whose_area_code_has_a_column_of_its_own_is_not_brought_back(is_planned, order):
