@@ -193,7 +193,7 @@ def find_address_joined_to_text_or_empty(text: str) -> str:
             if joined and joined[1] and joined[0] == "." and _is_ending_of_file(joined[1]):
                 joined = None
         if joined:
-            return address.written[: joined.start()]
+            return address.written[: joined.start()].rstrip(_NOT_AT_THE_END)
     return ""
 
 

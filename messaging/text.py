@@ -81,7 +81,7 @@ _IN_BRACKETS = re.compile(
     r"\[([^\W\d_][^\[\]\n]{0,38})\]|<([^\W\d_][^<>\n/=]{0,38})>|\[(\.{2,}|_+)\]"
 )
 _ASKS_FOR_VALUE = re.compile(
-    r"x{1,3}|(?:(?:your|the|insert|enter|add) )?(?:\w+ )?"
+    r"(?-i:X{1,3})|(?:(?:your|the|insert|enter|add) )?(?:\w+ )?"
     r"(?:link|url|website|web site|date|time|address|amount|percentage)"
     r"|(?:insert|enter|add|your) .+",
     re.IGNORECASE,
@@ -362,8 +362,8 @@ def _problem_of_other_programs_tags(text: str) -> str:
     for match in _CERTAIN_TAG_OF_OTHER_PROGRAM.finditer(text):
         if not _is_in_address(match, text):
             return gettext(
-                "%(text)s is a tag of another program, and is sent as it is written: write a tag"
-                " such as {{first_name}}, or leave it out."
+                "%(text)s looks like a tag of another program, and is sent as it is written: write"
+                " a tag such as {{first_name}}, or leave out its signs."
             ) % {"text": match[0]}
     return ""
 
