@@ -190,7 +190,7 @@ def find_address_joined_to_text_or_empty(text: str) -> str:
                     if _script(written[match.end()]) in _WITH_SPACES_BETWEEN_WORDS
                     # Places have commas (Athens,Ελλάδα), and texts in a query have punctuation.
                     and not (match[0] == "," and written[match.end()].isupper())
-                    and not (match[0] and set("?#") & set(written[: match.start()]))
+                    and not (match[0] and set("?#") & set(written[: match.end()]))
                 ),
                 None,
             )
