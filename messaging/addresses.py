@@ -65,6 +65,11 @@ _LETTER_AFTER_LATIN = re.compile(r"(?<=[A-Za-z])[.,;:!?|·'’]*(?=[^\W\d_A-Za-z
 # As a value or a part of a path, an address within another is right.
 _SECOND_ADDRESS = re.compile(r"[,;|]?(?<=[^/=&?#:])(?=https?://)", re.IGNORECASE)
 _SENTENCE_AFTER_PATH = re.compile(r"[.!;|](?=([A-Z][a-z]+)\Z)|—|–(?=[^\W\dA-Z_])")
+# What one of these three finds has this; most texts have none, and finding addresses takes longer.
+_MAY_BE_JOINED = re.compile(
+    r"[A-Za-z][.,;:!?|·'’]*(?![A-Za-z\d_])\w|[^\s/=&?#:]https?://|[.!;|](?-i:[A-Z])|—|–\w",
+    re.IGNORECASE,
+)
 _ENDINGS_OF_PAGES = frozenset(("php", "asp", "aspx", "jsp", "jspx", "xhtml", "shtml", "webp"))
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _PLACE_OF_TAG = "\ue000"  # of private use, so no address has it
@@ -146,17 +151,16 @@ def find_host_of_mixed_scripts_or_empty(text: str) -> str:
     Such are `mariashοes.gr` with a Greek omicron, and `στοshop.gr`, where a space is missing.
     """
     visible, _places = _without_invisible_characters(text)
-    masked = _mask(visible)
-    for match in _HOST.finditer(masked):
+    for match in _HOST.finditer(visible):
         if match[0].isascii():
             continue
         mixed = [label for label in re.split("[.-]", match[0]) if _mixes_scripts(label)]
         if mixed and (
             _ends_as_host(match[0])
-            or masked[: match.start()].lower().endswith("://")
-            or (masked[match.end() : match.end() + 1] == "/" and not mixed[0].isupper())
+            or visible[: match.start()].endswith("://")
+            or (visible[match.end() : match.end() + 1] == "/" and not mixed[0].isupper())
         ):
-            return visible[match.start() : match.end()]
+            return match[0]
     return ""
 
 
@@ -169,6 +173,8 @@ def find_address_joined_to_text_or_empty(text: str) -> str:
     Returns:
         The address up to where a space is missing.
     """
+    if not _MAY_BE_JOINED.search(text):
+        return ""
     for address in find_web_addresses_except_bare_hosts(text):
         written = TAG.sub(lambda tag: "x" * len(tag[0]), address.written)
         path = _AFTER_HOST.search(written, written.find("://") + 3 if "://" in written else 0)
@@ -184,7 +190,7 @@ def find_address_joined_to_text_or_empty(text: str) -> str:
                     if _script(written[match.end()]) in _WITH_SPACES_BETWEEN_WORDS
                     # Places have commas (Athens,Ελλάδα), and texts in a query have punctuation.
                     and not (match[0] == "," and written[match.end()].isupper())
-                    and not (match[0] and set("?#") & set(written[: match.start()]))
+                    and not (match[0] and set("?#") & set(written[: match.end()]))
                 ),
                 None,
             )

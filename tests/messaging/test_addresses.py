@@ -22,7 +22,7 @@ from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
 from messaging.gsm_text import replace_outside_gsm_in_template
 from messaging.links import OwnedText, create_links_and_shorten_long_urls
 from messaging.models import ShortLink
-from messaging.text import Template
+from messaging.text import Template, text_problem_or_empty
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 from tests.support.shop_addresses import shop_addresses
 
@@ -82,6 +82,11 @@ def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(cli
         assert idna.decode(host) if "xn--" in host else host == urlsplit(address).hostname
         assert unquote(urlsplit(target).path) == unquote(urlsplit(address).path)
         assert URL(target) == URL(address), "as another library reads both"
+
+
+def test_no_address_of_a_shop_is_a_problem():
+    problems = [text_problem_or_empty(f"See {address} now") for address in shop_addresses()]
+    assert not any(problems)
 
 
 @pytest.mark.parametrize(

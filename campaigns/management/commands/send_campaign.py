@@ -118,7 +118,7 @@ class Command(BaseCommand):
         try:
             campaign.full_clean()
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages)) from None
+            raise CommandError("; ".join(dict.fromkeys(error.messages))) from None
         if options["preview"]:
             self._print_preview(preview_campaign(campaign), as_json=options["json"])
             return
