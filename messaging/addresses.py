@@ -63,11 +63,16 @@ _WITH_SPACES_BETWEEN_WORDS = frozenset(
 )
 _LETTER_AFTER_LATIN = re.compile(r"(?<=[A-Za-z])[.,;:!?|·'’]*(?=[^\W\d_A-Za-z])")
 # As a value or a part of a path, an address within another is right.
-_SECOND_ADDRESS = re.compile(r"[,;|]?(?<=[^/=&?#:])(?=https?://)", re.IGNORECASE)
-_SENTENCE_AFTER_PATH = re.compile(r"[.!;|](?=([A-Z][a-z]+)\Z)|—|–(?=[^\W\dA-Z_])")
+# A backslash is nowhere in an address; programs leave it where a line break was.
+_SECOND_ADDRESS = re.compile(
+    r"[,;|]?(?<=[^/=&?#:])(?=https?://)|[,;|](?=www\.\w|(?:[\w-]+\.)+[a-z]{2,}/\w)|\\",
+    re.IGNORECASE,
+)
+_SENTENCE_AFTER_PATH = re.compile(r"[.!;|](?=([A-Z][a-z]+|[A-Z]{3,})\Z)|—|–(?=[^\W\dA-Z_])")
 # What one of these three finds has this; most texts have none, and finding addresses takes longer.
 _MAY_BE_JOINED = re.compile(
-    r"[A-Za-z][.,;:!?|·'’]*(?![A-Za-z\d_])\w|[^\s/=&?#:]https?://|[.!;|](?-i:[A-Z])|—|–\w",
+    r"[A-Za-z][.,;:!?|·'’]*(?![A-Za-z\d_])\w|[^\s/=&?#:]https?://|[.!;|](?-i:[A-Z])|—|–\w"
+    r"|[,;|][\w-]+\.|\\",
     re.IGNORECASE,
 )
 _ENDINGS_OF_PAGES = frozenset(("php", "asp", "aspx", "jsp", "jspx", "xhtml", "shtml", "webp"))

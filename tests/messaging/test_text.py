@@ -100,7 +100,7 @@ def test_anything_else_in_braces_is_a_problem_that_names_the_nearest_tag(text, h
      ("Hi :first_name x", "write {{first_name}}"), ("Hi *|FNAME:there|*", "of another program"),
      ("*|DATE:m/d/y|*", "*|DATE:m/d/y|* looks like a tag of another program"),
      ("Hi -=PRENOM=-", "of another program"), ("Hi @@anrede@@", "of another program"),
-     ("Sayin #ISIM#", "of another program"), ("Sayin %AD%", "of another program"),
+     ("Sayin #ISIM#", "write {{first_name}}"), ("Sayin %AD%", "of another program"),
      ("[Store Name]: 20% off", "[Store Name] is sent as it is written"),
      ("See [link]", "[link] is sent as it is written"), ("See <URL>", "<URL> is sent"),
      ("Get [X]% off", "[X] is sent"), ("until [date]", "[date] is sent"),
