@@ -333,13 +333,16 @@ class LargeTableAdmin(ModelAdmin):
             return False
         if lookup == STORE_PARAMETER and self.has_store_as_owner:
             return True
+        filters = self.get_list_filter(request)
+        if lookup in {getattr(one, "parameter_name", None) for one in filters}:
+            return True
         try:
             field = self.model._meta.get_field(name)
         except FieldDoesNotExist:  # the name of a filter, or of nothing
             return bool(super().lookup_allowed(lookup, value, request))
         if field.is_relation:
             return bool(field.many_to_one) and rest[:1] in ([], ["id"], ["exact"], ["isnull"])
-        shown = {*self.list_display, *self.get_list_filter(request), "id"}
+        shown = {*self.list_display, *filters, "id"}
         return name in shown and bool(super().lookup_allowed(lookup, value, request))
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:

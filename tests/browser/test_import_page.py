@@ -84,7 +84,7 @@ def test_a_file_that_is_none_is_refused_with_a_sentence(browser, tmp_path):
 
 
 ODD_FILE = (
-    "Customers of Athens\n\nPhone;Name;Surname;Newsletter OK?;Wants news;Points\n"
+    "Customers of Athens\n\nPhone;Name;Surname;Newsletter OK?;Club offers;Points\n"
     "6900000011;Eleni;Stavrou;no;yes;3\n6900000012;Nikos;Pappas;yes;yes;4\n"
     "6900000013;Ada;Lund;;maybe;5\n"
 )
@@ -99,7 +99,7 @@ def test_an_odd_file_is_asked_about_and_its_no_is_kept(browser, worker, tmp_path
     _upload(browser, store, path)
     assert "may say who agreed to SMS" in browser.text
     assert "--map" not in browser.text, "the page names an option of the command"
-    assert "Wants news" in browser.find("tr.asked").text
+    assert "Club offers" in browser.find("tr.asked").text
     browser.screenshot(tmp_path / "question.png")
     for position in (3, 4):
         browser.choose(f"column-{position}", "sms_consent")

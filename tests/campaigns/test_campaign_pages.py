@@ -1,6 +1,8 @@
 """Pages and actions of the admin for campaigns, messages and automations: who may do what."""
 
+import re
 from datetime import timedelta
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -209,3 +211,13 @@ def test_a_stores_report_shows_the_days_asked_for_and_not_too_many(
     told = admin_client.get(f"{URL}/campaign/stores/{alice.pk}/report.csv{query}")
     assert len(told.text.splitlines()) == days + 1
     assert told["Content-Disposition"] == f'attachment; filename="store-{alice.pk}.csv"'
+
+
+def test_a_campaigns_page_leads_to_its_batches(admin_client):
+    store = make_store()
+    campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
+    page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").text
+    [address] = re.findall(r'href="([^"]*batch/\?kind[^"]*)"', page)
+    listed = admin_client.get(unescape(address))
+    assert listed.status_code == 200
+    assert [batch.source_id for batch in listed.context["cl"].result_list] == [campaign.pk]
