@@ -17,8 +17,13 @@ def build_all_sidebar_sections(request: HttpRequest) -> list[dict[str, Any]]:
     """The sections in the order of their first link, as the theme's settings want them."""
     home = {"title": gettext("Home"), "icon": "home", "link": reverse("admin:index")}
     sections: dict[str, list[dict[str, Any]]] = {"": [home]}
-    for link in sorted(registry.sidebar_links, key=lambda link: link.order):
-        sections.setdefault(str(link.section), []).append(_sidebar_link_dict(link, request))
+    links = sorted(registry.sidebar_links, key=lambda link: link.order)
+    addresses = [link.url if link.url.startswith("/") else reverse(link.url) for link in links]
+    # Of all links whose pages lie below their address, the longest is that of the page.
+    of_page = max(filter(request.path.startswith, addresses), key=len, default="")
+    for link, address in zip(links, addresses, strict=True):
+        entry = _sidebar_link_dict(link, address, request) | {"active": address == of_page}
+        sections.setdefault(str(link.section), []).append(entry)
     return [
         {
             "title": title or None,
@@ -30,8 +35,7 @@ def build_all_sidebar_sections(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _sidebar_link_dict(link: SidebarLink, request: HttpRequest) -> dict[str, Any]:
-    address = _address(link)
+def _sidebar_link_dict(link: SidebarLink, address: str, request: HttpRequest) -> dict[str, Any]:
     count = link.count() if link.count and request.user.has_perm(link.permission) else 0
     return {
         "title": link.title,
@@ -39,18 +43,7 @@ def _sidebar_link_dict(link: SidebarLink, request: HttpRequest) -> dict[str, Any
         "link": address + link.query,
         "permission": _build_permission_check(link.permission),
         "badge": count or None,
-        "active": _is_link_of_page(request, address),
     }
-
-
-def _address(link: SidebarLink) -> str:
-    return link.url if link.url.startswith("/") else reverse(link.url)
-
-
-def _is_link_of_page(request: HttpRequest, address: str) -> bool:
-    """Whether the page belongs to this link: of all addresses that it lies below, the longest."""
-    addresses = [_address(link) for link in registry.sidebar_links]
-    return address == max(filter(request.path.startswith, addresses), key=len, default="")
 
 
 def _build_permission_check(permission: str) -> Callable[[HttpRequest], bool]:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from django.contrib import admin
@@ -13,6 +14,8 @@ from django.urls import reverse
 
 from astronote.common import admin_lists
 from astronote.models import User
+from astronote.operations import registry
+from astronote.operations.sidebar import build_all_sidebar_sections
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.consent import change_consent
@@ -237,6 +240,24 @@ def test_the_sidebar_marks_the_page_that_is_open_and_no_other(admin_client):
     assert marked("/admin/") == ["Home"]
     assert marked("/admin/messaging/directmessage/") == ["Tests and requests"]
     assert marked("/admin/messaging/directmessage/log/") == ["Message log"]
+
+
+def test_the_sidebar_costs_little_more_than_its_addresses(admin_client, admin_user, rf):
+    """It is built for each page: to look at each pair of its links would be most of the work."""
+    request = rf.get("/admin/contacts/contact/")
+    request.user = admin_user
+
+    def seconds(work):
+        def once():
+            started = time.process_time()
+            work()
+            return time.process_time() - started
+
+        return min(once() for _ in range(5))
+
+    links = [link.url for link in registry.sidebar_links if not link.url.startswith("/")]
+    addresses = seconds(lambda: [reverse(link) for link in links for _ in range(10)])
+    assert seconds(lambda: build_all_sidebar_sections(request)) < addresses
 
 
 def test_a_list_has_one_count(admin_client):

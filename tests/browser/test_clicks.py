@@ -143,9 +143,8 @@ def test_what_was_sent_to_a_number_as_written_on_a_card(log_in, sandbox):
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk)
     hand = log_in()
     hand.search_everywhere("690 000 0001", then="Messages to")
-    hand.browser._click(
-        hand.browser.driver.find_element(By.XPATH, "//a[contains(., 'Messages to')]")
-    )
+    link = (By.XPATH, "//a[contains(., 'Messages to')]")
+    hand.browser.click_element(lambda: hand.browser.driver.find_element(*link))
     hand._look("Hello Name1")
     assert hand.count == (2, 1)
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import axe_core_python
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -126,16 +127,27 @@ class Browser:
             f"//button[normalize-space()={label!r}] | //a[normalize-space()={label!r}]"
             f" | //input[@type='submit' and @value={label!r}]"
         )
-        self._click(self.driver.find_element(By.XPATH, path))
+        self.click_element(lambda: self.driver.find_element(By.XPATH, path))
 
     def press(self, selector: str) -> None:
         """Click what the selector finds first."""
-        self._click(self.find(selector))
+        self.click_element(lambda: self.find(selector))
 
-    def _click(self, element: Any) -> None:
-        """In the middle of the screen, where no bar of the page's covers it."""
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
-        element.click()
+    def click_element(self, find: Callable[[], Any]) -> None:
+        """Click it in the middle of the screen, where no bar of the page's covers it.
+
+        A page that updates itself may replace what was found; then it is looked for again.
+        """
+
+        def is_clicked() -> bool:
+            element = find()
+            self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+            element.click()
+            return True
+
+        WebDriverWait(
+            self.driver, SECONDS, ignored_exceptions=[StaleElementReferenceException]
+        ).until(lambda _: is_clicked())
 
     @property
     def text(self) -> str:
