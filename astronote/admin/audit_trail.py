@@ -21,7 +21,8 @@ from unfold.views import ChangeList
 
 from astronote.accounts.models import Operator
 from astronote.common import audit
-from astronote.common.admin_lists import KeysetChangeList, ReadOnlyAdmin
+from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.admin_paging import KeysetChangeList
 from astronote.common.audit import AuditEntry
 from astronote.common.sql import rows
 

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 
-from astronote.common import admin_lists
+from astronote.common import admin_paging
 from astronote.models import User
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
@@ -147,7 +147,7 @@ def test_a_contact_is_made_and_a_mistake_is_explained(admin_client):
 
 
 def test_a_long_list_is_not_counted_to_its_end(admin_client, monkeypatch):
-    monkeypatch.setattr(admin_lists, "MAX_COUNTED", 60)
+    monkeypatch.setattr(admin_paging, "MAX_COUNTED", 60)
     make_list(make_store(), 100)
     first = admin_client.get("/admin/contacts/contact/")
     assert first.context["cl"].result_count == 60
