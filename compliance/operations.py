@@ -10,7 +10,6 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from astronote.operations import registry
-from astronote.operations.personal_data import STATES_OF_WORK, NoPersonalData
 from astronote.operations.registry import (
     RecurringJob,
     RecurringJobs,
@@ -144,27 +143,6 @@ contact_actions.register(
 )
 contact_erasures.register(
     ContactErasure("person", contact_rights.erase_or_restrict_contact_person_at_store)
-)
-registry.no_personal_data.register(
-    NoPersonalData(
-        "compliance.RetentionRun",
-        (
-            "started_at",
-            "finished_at",
-            "cutoff",
-            "status",
-            "counts",
-            "error",
-            "retention_days",
-            "dry_run",
-        ),
-        STATES_OF_WORK,
-    ),
-    NoPersonalData(
-        "compliance.RetentionAction",
-        ("table", "action", "created_at", "rows", "first_id", "last_id"),
-        STATES_OF_WORK,
-    ),
 )
 registry.sidebar_links.register(
     SidebarLink(
