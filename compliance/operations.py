@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from django.apps import apps
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
@@ -19,6 +18,7 @@ from astronote.operations.registry import (
     StorePanel,
 )
 from compliance import contact_consent, contact_rights, off_boarding, off_boarding_pages, retention
+from compliance.models import table_in_words
 from contacts.contact_page import (
     ContactAction,
     ContactErasure,
@@ -43,10 +43,9 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 
 def _preview_retention() -> dict[str, int]:
-    names = {model._meta.db_table: model._meta.verbose_name_plural for model in apps.get_models()}
     counts: Counter[str] = Counter()
     for table, count in retention.run_retention_or_raise_if_running(dry_run=True).counts.items():
-        counts[str(names[table])] += count
+        counts[table_in_words(table)] += count
     return dict(counts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
@@ -26,6 +26,7 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.admin_paging import NEWER, OLDER, BoundedPaginator, KeysetChangeList
 from astronote.common.store_time import format_store_time_or_dash
+from astronote.common.stored_words import json_in_words
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
@@ -54,7 +55,9 @@ class LargeTableAdmin(ModelAdmin):
     ordering = ("-pk",)
     list_keys: tuple[str, ...] = ("-pk", "pk")
     list_before_template = "astronote/store_of_list.html"
-    column_labels: dict[str, str] = {}
+    column_labels: dict[str, str | StrPromise] = {}
+    # Of fields that store codes: how a value is written in words. JSON needs no entry.
+    words: dict[str, Callable[[Any], str]] = {}
     empty_hint: str | StrPromise = _("They come by themselves as the system works.")
 
     @cached_property
@@ -81,8 +84,29 @@ class LargeTableAdmin(ModelAdmin):
         """The columns; times and numbers are written as everywhere."""
         return [
             self._time_or_number_as_formatted_column(name)
-            for name in super().get_list_display(request)
+            for name in self.in_words(super().get_list_display(request))
         ]
+
+    def in_words(self, names: Iterable[Any]) -> list[Any]:
+        """Columns or read-only fields; of those that store codes or JSON, functions in words."""
+        return [
+            self._fields_in_words.get(name, name) if isinstance(name, str) else name
+            for name in names
+        ]
+
+    @cached_property
+    def _fields_in_words(self) -> dict[str, Callable[[Any], str]]:
+        """Of each field that stores codes or JSON, by its name, what it shows of a row."""
+        fields = self.model._meta.concrete_fields
+        words = {one.name: json_in_words for one in fields if isinstance(one, models.JSONField)}
+        return {
+            name: self._make_sortable_column(
+                name,
+                self.column_labels.get(name) or self.model._meta.get_field(name).verbose_name,
+                _without_row(write),
+            )
+            for name, write in {**words, **self.words}.items()
+        }
 
     def _time_or_number_as_formatted_column(self, name: Any) -> Any:
         """A column that is a time or a figure, as a function that writes it; others as they are."""
@@ -106,12 +130,12 @@ class LargeTableAdmin(ModelAdmin):
         return format_store_time_or_dash(value, row.owner if self.has_store_as_owner else None)
 
     def _make_sortable_column(
-        self, name: str, label: str, write: Callable[[Any, Any], str]
+        self, name: str, label: str | StrPromise, write: Callable[[Any, Any], str]
     ) -> Callable[[Any], str]:
         @admin.display(description=label, ordering=name, empty_value="–")
         def column(row: Any) -> str:
             value = getattr(row, name)
-            return "–" if value is None else write(row, value)
+            return "–" if value in (None, "", {}, []) else write(row, value)
 
         column.__name__ = name
         return column
@@ -284,6 +308,10 @@ def find_up_to_two_stores_by_name_or_email(stores: QuerySet[Any], name_or_email:
     return list(stores.filter(is_called)[:2]) or list(stores.filter(begins)[:2])
 
 
+def _without_row(write: Callable[[Any], str]) -> Callable[[Any, Any], str]:
+    return lambda _, value: write(value)
+
+
 def _write_audit_entry_of_row(
     action: str, request: HttpRequest, row: models.Model, **details: Any
 ) -> None:
@@ -301,6 +329,10 @@ class ReadOnlyAdmin(LargeTableAdmin):
     """A list of rows that only the system writes."""
 
     sortable_by = KEY_ONLY
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
+        """The fields; those that store codes or JSON are written in words."""
+        return self.in_words(super().get_fields(request, obj))
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Nobody adds rows."""

@@ -41,13 +41,10 @@ class SuppressionListForm(forms.Form):
 
 @admin.register(Suppression)
 class SuppressionAdmin(ReadOnlyAdmin):
-    list_display = ["id", "owner", "reason_in_words", "created_at"]
+    list_display = ["id", "owner", "reason", "created_at"]
     list_select_related = ["owner"]
+    words = {"reason": describe_consent_source}
     list_before_template = "contacts/suppression_tools.html"
-
-    @admin.display(description=_("reason"), ordering="reason")
-    def reason_in_words(self, suppression: Suppression) -> str:
-        return describe_consent_source(suppression.reason)
 
     def get_urls(self) -> list:
         view = self.admin_site.admin_view
