@@ -134,13 +134,15 @@ COLUMNS = """
     m.contact_id
 """
 # The limit within keeps PostgreSQL from joining the tables as wholes. The sort is incremental:
-# batches come in their order, and only the messages of one batch are sorted.
+# batches come in their order, and only the messages of one batch are sorted. They are sorted by a
+# sum, for which no index has an order: PostgreSQL might walk the whole table in the order of its
+# key, for each batch anew, until it has some of the batch.
 IN_BATCHES = """
     (SELECT {at} AS at, b.id AS batch, {columns}
     FROM messaging_batch b
     CROSS JOIN LATERAL (
         SELECT * FROM {table} m WHERE m.batch_id = b.id {messages}
-        ORDER BY m.id DESC LIMIT %(limit)s) m
+        ORDER BY m.id + 0 DESC LIMIT %(limit)s) m
     WHERE b.kind = '{kind}' {batches}
     ORDER BY {at} DESC, b.id DESC, m.id DESC LIMIT %(limit)s)
 """
@@ -258,8 +260,8 @@ def _joined(conditions: Sequence[str]) -> str:
 def _conditions_on_messages(chosen: LogFilter) -> list[str]:
     if not chosen.status:
         return []
-    # With the code, PostgreSQL can use the index on messages that were not delivered.
-    coded = ["m.error_code <> ''"] if chosen.status in NOT_DELIVERED_STATUSES else []
+    # Written as in the index on messages that were not delivered, by batch (`trouble_log`).
+    coded = ["SIGN(LENGTH(m.error_code)) = 1"] if chosen.status in NOT_DELIVERED_STATUSES else []
     return ["m.status = %(status)s", *coded]
 
 
