@@ -325,7 +325,7 @@ def _save_and_enqueue_next_probe(stop: SendingStop) -> None:
     _enqueue_probe(stop.next_probe_at)
 
 
-def let_sending_go_on_or_raise(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
+def resume_sending(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
     """End a reason because a person says so.
 
     Raises:

@@ -100,7 +100,7 @@ def test_an_operator_switches_mails_on_and_gets_those_of_a_stop(operator):
     assert [message.to for message in told] == [["me@example.com"]]
     operator.post("/admin/account/alerts/")
     mail.outbox.clear()
-    sending_stop.let_sending_go_on_or_raise(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.resume_sending(StopReason.ACCOUNT_REFUSED, by="test")
     alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
     assert not mail.outbox
 

@@ -615,7 +615,7 @@ class Chaos:
             self.restore_without_saying_so(dump, empty_redis=how.endswith("emptied"))
         shutil.rmtree(folder)
         self.look_through_scheduled_campaigns()
-        sending_stop.let_sending_go_on_or_raise(StopReason.RESTORED, by="chaos")
+        sending_stop.resume_sending(StopReason.RESTORED, by="chaos")
         self.done[f"backup restored, {how}"] += 1
 
     def restore_without_saying_so(self, dump: str, *, empty_redis: bool) -> None:
@@ -801,7 +801,7 @@ class Chaos:
         from campaigns.automations import birthday
         from campaigns.models import Campaign
         from messaging.models import CreditReservation
-        from messaging.sending_stop import CannotGoOn, let_sending_go_on_or_raise
+        from messaging.sending_stop import CannotGoOn, resume_sending
         from messaging.statuses import StopReason
 
         self.place.behave(
@@ -810,7 +810,7 @@ class Chaos:
         self.refused_until = 0.0
         # After many refused probes the next is far away: a person says that the account is well.
         with contextlib.suppress(CannotGoOn):
-            self.insist(partial(let_sending_go_on_or_raise, StopReason.ACCOUNT_REFUSED, by="chaos"))
+            self.insist(partial(resume_sending, StopReason.ACCOUNT_REFUSED, by="chaos"))
         self.set_clocks_right()
         self.quiet(self.held_has_outlived_its_credits, "the held campaign")
         for campaign in Campaign.objects.filter(status="paused"):

@@ -64,7 +64,7 @@ def _end_named_or_only_account_stop_or_raise(reason: str | None, *, by: str | No
     """
     actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
     if reason:
-        sending_stop.let_sending_go_on_or_raise(StopReason(reason), by=actor)
+        sending_stop.resume_sending(StopReason(reason), by=actor)
     elif others := SendingStop.objects.exclude(reason=StopReason.ACCOUNT_REFUSED):
         names = ", ".join(sorted(stop.reason for stop in others))
         raise sending_stop.CannotGoOn(f"name the reason; sending is stopped for: {names}")
