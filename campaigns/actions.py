@@ -137,7 +137,7 @@ def ids_of_cancelled_campaigns_with_unsent_batches() -> list[int]:
     )
 
 
-def duplicate_as_draft_or_raise_not_permitted(campaign: Campaign, *, by: Any) -> Campaign:
+def duplicate_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft with the same text and audience.
 
     Raises:

@@ -152,7 +152,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "duplicate": CampaignAction(
         _("Duplicate"),
-        actions.duplicate_as_draft_or_raise_not_permitted,
+        actions.duplicate_as_draft,
         tuple(CampaignStatus),
         _("copied"),
         sends=True,

@@ -131,7 +131,7 @@ def test_a_service_operator_may_nothing_else_that_an_operator_may_not():
 def test_a_program_or_the_command_line_alone_may_not_send_service_messages(small):
     for verb in (
         actions.start_now_or_audit_refusal_and_raise_blocked,
-        actions.duplicate_as_draft_or_raise_not_permitted,
+        actions.duplicate_as_draft,
     ):
         with pytest.raises(service_campaigns.NotPermitted):
             verb(small, by="command line")
