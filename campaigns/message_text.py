@@ -76,7 +76,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
     elif campaign.offer_url:
         text += f"\n{{{{{OFFER}}}}}"
     store = campaign.owner if campaign.owner_id else None
-    text = with_opt_out_line_if_marketing_without_one(text, campaign.message_type, store)
+    text = with_opt_out_line_if_needed(text, campaign.message_type, store)
     shortened = links.replace_long_urls_with_sample_links(text)
     shortest = _build_cached_renderer(shortened, False, keys)(EMPTY_CONTACT, SAMPLE_CODE)
     part_count = count_parts(shortest)
@@ -91,9 +91,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
     return text
 
 
-def with_opt_out_line_if_marketing_without_one(
-    text: str, message_type: str, store: User | None
-) -> str:
+def with_opt_out_line_if_needed(text: str, message_type: str, store: User | None) -> str:
     """The text with the store's opt-out line at its end, if it is marketing and has none yet.
 
     {{unsubscribe_link}} counts only where it becomes a link that works.
@@ -163,7 +161,7 @@ def create_links_and_automation_renderers(
         automation_id: OwnedText(
             StoreId(text.owner_id),
             None,
-            with_opt_out_line_if_marketing_without_one(
+            with_opt_out_line_if_needed(
                 text.message_body, text.message_type, stores[text.owner_id]
             ),
         )
@@ -204,7 +202,7 @@ def direct_renderers(
             length stand for them.
     """
     texts = {
-        line: with_opt_out_line_if_marketing_without_one(text, message_type, store)
+        line: with_opt_out_line_if_needed(text, message_type, store)
         for line, text in text_by_line.items()
     }
     if create_links:
