@@ -25,8 +25,8 @@ from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
 from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
 from astronote.processes.ending import (
+    end_with_parent,
     force_exit_after_in_background,
-    have_this_process_end_with_its_parent,
 )
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
@@ -79,7 +79,7 @@ class Worker(SimpleWorker):
                 settings.QUEUE_ATTEMPTS,
             )
         if multiprocessing.parent_process():  # a pool's worker ends with its pool
-            have_this_process_end_with_its_parent()
+            end_with_parent()
         # A pool asks for rq's own scheduler, a process more; delayed jobs are rq-scheduler's.
         kwargs["with_scheduler"] = False
         self.connection.set_retry(self._patience)
