@@ -21,7 +21,7 @@ from campaigns.audience import (
     local_today,
 )
 from campaigns.models import AudienceChoice, Campaign, Segment
-from campaigns.new_messages import iter_chunks_without_numbers_blocked_for_marketing
+from campaigns.new_messages import iter_unblocked_chunks
 from contacts.ages import ADULT_AGE, is_adult_or_of_unknown_age_q
 from contacts.consent import consenting_unrestricted_contacts_q
 from contacts.models import Contact, MessageType
@@ -66,10 +66,7 @@ def count_or_estimate_segment_and_left_out(segment: Segment) -> SegmentCount:
             "pk", "phone"
         )
     )
-    kept = sum(
-        len(chunk.recipients)
-        for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(drawn), campaign)
-    )
+    kept = sum(len(chunk.recipients) for chunk in iter_unblocked_chunks(iter(drawn), campaign))
     suppressed = scale_sample_count_to_size(size, len(drawn), len(drawn) - kept)
     left_out = [*left_out_counts_without_suppressed(campaign, counts)]
     if suppressed:

@@ -30,7 +30,7 @@ from campaigns.new_messages import (
     CHUNK,
     RecipientChunk,
     build_new_or_skipped_messages,
-    iter_chunks_without_numbers_blocked_for_marketing,
+    iter_unblocked_chunks,
     recipient_columns,
 )
 from messaging import batch_writing, credits, database_age, sending_stop
@@ -161,7 +161,7 @@ def _write_messages_and_batches_up_to_one_over_limit(
     batches: list[credits.NewBatch] = []
     batch_counts: Counter[int] = Counter()
     first_turn, message_count, skipped_count = lowest_due_turn_or_zero(), 0, 0
-    chunks = iter_chunks_without_numbers_blocked_for_marketing(recipients, campaign)
+    chunks = iter_unblocked_chunks(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
     rendered = prefetch_in_one_thread(
         (

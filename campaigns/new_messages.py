@@ -23,7 +23,7 @@ from messaging.statuses import Reason
 from messaging.text import MAX_PARTS, count_parts
 
 CHUNK = 10_000
-# The columns of a recipient, as `iter_chunks_without_numbers_blocked_for_marketing` reads them.
+# The columns of a recipient, as `iter_unblocked_chunks` reads them.
 RECIPIENT_COLUMNS = ("pk", "phone", *CONTACT_FIELDS)
 
 
@@ -40,7 +40,7 @@ class RecipientChunk(NamedTuple):
     over_cap: set[int]
 
 
-def iter_chunks_without_numbers_blocked_for_marketing(
+def iter_unblocked_chunks(
     recipients: Iterator[tuple[Any, ...]], campaign: Campaign
 ) -> Iterator[RecipientChunk]:
     """Chunks of recipients; suppressed and held numbers are left out of marketing.

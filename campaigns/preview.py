@@ -52,7 +52,7 @@ from campaigns.models import Campaign
 from campaigns.new_messages import (
     RECIPIENT_COLUMNS,
     build_new_or_skipped_messages,
-    iter_chunks_without_numbers_blocked_for_marketing,
+    iter_unblocked_chunks,
     recipient_columns,
 )
 from contacts.models import Contact, MessageType
@@ -279,7 +279,7 @@ def _count_messages_by_parts_and_skip_reason(
     gaps = _recipient_indexes_of_fields_without_default(campaign)
     rows = list(contacts.values_list(*recipient_columns(campaign)))
     counts.drawn = counts.suppressed = len(rows)
-    for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(rows), campaign):
+    for chunk in iter_unblocked_chunks(iter(rows), campaign):
         counts.suppressed -= len(chunk.recipients)
         tracking_ids = [SAMPLE_CODE] * len(chunk.recipients)
         messages = build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)
@@ -421,7 +421,7 @@ def search_contacts_and_preview_texts_with_why_not(
     )
     rows = list(allowed.values_list(*recipient_columns(campaign)))
     reasons: dict[int, str] = {}
-    for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(rows), campaign):
+    for chunk in iter_unblocked_chunks(iter(rows), campaign):
         codes = [SAMPLE_CODE] * len(chunk.recipients)
         for message in build_new_or_skipped_messages(campaign, render, chunk, codes):
             reasons[message.contact_id] = message.skip_reason
