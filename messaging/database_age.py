@@ -58,9 +58,7 @@ def newest_submission_number_in_redis() -> int:
     return int(newest[0][1]) if newest else 0
 
 
-def mark_submitting_and_take_number_or_raise_older(
-    batch: Batch, *, newest_in_redis: int
-) -> int | None:
+def begin_submission(batch: Batch, *, newest_in_redis: int) -> int | None:
     """Mark a claimed batch as submitting and count the submission, in the caller's transaction.
 
     Other submissions wait for the counter's row until the commit, so that numbers are committed in

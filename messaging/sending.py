@@ -253,9 +253,7 @@ def mark_submitting_and_get_sendable_or_raise_postponed(batch: Batch) -> list[Pr
         messages, skipped = _split_sendable_and_skipped(batch)
         number = None
         if messages:
-            number = database_age.mark_submitting_and_take_number_or_raise_older(
-                batch, newest_in_redis=newest_in_redis
-            )
+            number = database_age.begin_submission(batch, newest_in_redis=newest_in_redis)
             still_claimed = number is not None
         else:
             still_claimed = bool(
