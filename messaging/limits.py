@@ -111,7 +111,7 @@ def store_cap_sentences() -> list[str]:
     return sentences
 
 
-def wait_and_lock_store_caps(owner_id: int) -> None:
+def lock_store_caps(owner_id: int) -> None:
     """Let this transaction alone check and use up the store's caps, until it ends; may wait."""
     rows("SELECT pg_advisory_xact_lock(%s, %s)", [STORE_CAPS_LOCK, owner_id])
 
@@ -123,7 +123,7 @@ def max_batch_size_within_store_caps() -> int:
 
 
 def raise_postponed_if_over_store_cap(batch: Batch) -> None:
-    """Check that the batch stays within its store's caps; call `wait_and_lock_store_caps` first.
+    """Check that the batch stays within its store's caps; call `lock_store_caps` first.
 
     A batch larger than a cap passes if the store sent nothing else in the cap's period.
 

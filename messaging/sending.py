@@ -248,7 +248,7 @@ def mark_submitting_and_get_sendable_or_raise_postponed(batch: Batch) -> list[Pr
     newest_in_redis = _newest_submission_number_or_raise_postponed()
     with transaction.atomic():
         if limits.is_any_cap_set():
-            limits.wait_and_lock_store_caps(batch.owner_id)
+            limits.lock_store_caps(batch.owner_id)
             limits.raise_postponed_if_over_store_cap(batch)
         messages, skipped = _split_sendable_and_skipped(batch)
         number = None

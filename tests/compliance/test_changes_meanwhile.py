@@ -360,7 +360,7 @@ def test_two_batches_share_a_cap_of_the_store(campaign, settings):
     batch = sending.claim_next_batch_unless_stopped()
 
     def submit():
-        limits.wait_and_lock_store_caps(campaign.owner_id)
+        limits.lock_store_caps(campaign.owner_id)
         Batch.objects.filter(pk=earlier.pk).update(submitted_at=timezone.now())
 
     with changed_meanwhile(submit), pytest.raises(Postponed):

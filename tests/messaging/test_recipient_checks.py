@@ -202,7 +202,7 @@ def test_batches_of_one_store_are_counted_for_its_caps_one_after_the_other(setti
     }
     done = []
     with transaction.atomic():
-        limits.wait_and_lock_store_caps(alice.pk)
+        limits.lock_store_caps(alice.pk)
         of_bob = beside(
             lambda: done.append(
                 sending.mark_submitting_and_get_sendable_or_raise_postponed(batches[bob.pk])
