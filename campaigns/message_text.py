@@ -15,7 +15,7 @@ from contacts.models import MessageType
 from messaging import links
 from messaging.custom_tags import (
     custom_keys_by_store_if_tags_unknown,
-    custom_keys_if_tags_unknown,
+    custom_keys_for_text,
     keys_without_other_meaning,
 )
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_where_possible
@@ -63,7 +63,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
             parts.
     """
     text = campaign.message_text
-    keys = custom_keys_if_tags_unknown(campaign.owner_id, text)
+    keys = custom_keys_for_text(campaign.owner_id, text)
     if problem := text_problem_or_empty(text, custom_keys=keys):
         raise ValueError(problem)
     if problem := campaign.offer_problem_or_empty():
@@ -116,7 +116,7 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
         StoreId(campaign.owner_id), campaign.pk, build_full_text_or_raise_if_unsendable(campaign)
     )
     shortened = links.create_links_and_shorten_long_urls({0: owned_text})[0]
-    keys = custom_keys_if_tags_unknown(campaign.owner_id, shortened)
+    keys = custom_keys_for_text(campaign.owner_id, shortened)
     return _build_cached_renderer(shortened, campaign.owner.writes_greek_in_capitals, keys)
 
 
@@ -132,7 +132,7 @@ def build_preview_renderer_with_sample_links(campaign: Campaign) -> Renderer:
     return _build_cached_renderer(
         text,
         bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals,
-        custom_keys_if_tags_unknown(campaign.owner_id, text),
+        custom_keys_for_text(campaign.owner_id, text),
     )
 
 

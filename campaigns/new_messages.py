@@ -18,7 +18,7 @@ from contacts.models import MessageType
 from contacts.phones import can_receive_sms
 from messaging import limits
 from messaging.batch_writing import NewMessage
-from messaging.custom_tags import custom_keys_if_tags_unknown
+from messaging.custom_tags import custom_keys_for_text
 from messaging.statuses import Reason
 from messaging.text import MAX_PARTS, count_parts
 
@@ -29,7 +29,7 @@ RECIPIENT_COLUMNS = ("pk", "phone", *CONTACT_FIELDS)
 
 def recipient_columns(campaign: Campaign) -> tuple[str, ...]:
     """The columns to read of a recipient; custom values only if the text may have their tags."""
-    keys = custom_keys_if_tags_unknown(campaign.owner_id, campaign.message_text)
+    keys = custom_keys_for_text(campaign.owner_id, campaign.message_text)
     return (*RECIPIENT_COLUMNS, CUSTOM_VALUES) if keys else RECIPIENT_COLUMNS
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 
-from messaging.custom_tags import custom_keys_if_tags_unknown
+from messaging.custom_tags import custom_keys_for_text
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.text import text_problem_or_empty
 
@@ -26,7 +26,7 @@ def validate_text_tags(
     Raises:
         ValidationError: of that field, with what is wrong.
     """
-    keys = custom_keys_if_tags_unknown(owner_id, text, other_tags)
+    keys = custom_keys_for_text(owner_id, text, other_tags)
     problem = text_problem_or_empty(text, other_tags, keys)
     if has_opt_out_link_joined_to_text(text):
         problem = gettext(

@@ -9,7 +9,7 @@ from contacts.models import CustomField
 from messaging.text import Template
 
 
-def custom_keys_if_tags_unknown(
+def custom_keys_for_text(
     owner_id: int | None, text: str, other_tags: Collection[str] = ()
 ) -> tuple[str, ...]:
     """The keys of the store's custom fields, if a text has tags that are not those of all stores.

@@ -32,7 +32,7 @@ from messaging.billing.models import (
     PaymentAdjustment,
     Subscription,
 )
-from messaging.custom_tags import custom_keys_if_tags_unknown
+from messaging.custom_tags import custom_keys_for_text
 from messaging.opt_in_secrets import fill_in_confirm_link_and_code
 from messaging.statuses import (
     TRANSACTION_WORDS,
@@ -523,7 +523,7 @@ class MessageTemplate(models.Model):
         Raises:
             ValidationError: if it has something else than tags in braces.
         """
-        keys = custom_keys_if_tags_unknown(self.owner_id, self.text)
+        keys = custom_keys_for_text(self.owner_id, self.text)
         if problem := text_problem_or_empty(self.text, custom_keys=keys):
             raise ValidationError({"text": problem})
 

@@ -28,7 +28,7 @@ from contacts.models import (
     MessageType,
 )
 from messaging import limits
-from messaging.custom_tags import custom_keys_if_tags_unknown
+from messaging.custom_tags import custom_keys_for_text
 from messaging.models import (
     Batch,
     MessageId,
@@ -127,7 +127,7 @@ class Automation(models.Model):
 
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
-        keys = custom_keys_if_tags_unknown(self.owner_id, self.message_body)
+        keys = custom_keys_for_text(self.owner_id, self.message_body)
         return text_problem_or_empty(self.message_body, custom_keys=keys)
 
     def _set_done_until_to_last_begun_day_if_switched_on(self) -> None:
@@ -320,7 +320,7 @@ class AutomationRule(models.Model):
     def text_problem(self) -> str:
         """Why the text cannot be sent; empty if it can."""
         event_tags = self._event_tags_if_event_trigger()
-        keys = custom_keys_if_tags_unknown(self.owner_id, self.message_body, event_tags)
+        keys = custom_keys_for_text(self.owner_id, self.message_body, event_tags)
         return text_problem_or_empty(self.message_body, event_tags, keys)
 
     def _event_tags_if_event_trigger(self) -> Sequence[str]:
