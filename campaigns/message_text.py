@@ -14,7 +14,7 @@ from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
 from messaging.custom_tags import (
-    custom_keys_by_store_if_tags_unknown,
+    custom_keys_by_store,
     custom_keys_for_text,
     keys_without_other_meaning,
 )
@@ -168,7 +168,7 @@ def create_links_and_automation_renderers(
         for automation_id, text in text_by_automation_id.items()
     }
     shortened = links.create_links_and_shorten_long_urls(owned_texts)
-    keys_by_store = custom_keys_by_store_if_tags_unknown(
+    keys_by_store = custom_keys_by_store(
         (owned.owner_id, owned.text) for owned in owned_texts.values()
     )
     renderers = {}

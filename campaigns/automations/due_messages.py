@@ -36,7 +36,7 @@ from contacts.models import MessageType
 from messaging import batch_writing, credits, database_age, limits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
 from messaging.custom_tags import (
-    custom_keys_by_store_if_tags_unknown,
+    custom_keys_by_store,
     keys_without_other_meaning,
 )
 from messaging.models import OutboundMessage
@@ -134,7 +134,7 @@ def text_problems_by_automation_id(
         other_tags: tags that texts may have besides those of a contact, with their braces.
     """
     automations = list(automations)
-    keys_by_store = custom_keys_by_store_if_tags_unknown(
+    keys_by_store = custom_keys_by_store(
         (automation.owner_id, automation.message_body) for automation in automations
     )
     problems = {}
