@@ -139,9 +139,7 @@ SUPPRESS_PHONES = """
 """
 
 
-def wait_for_sends_and_hold_marketing(
-    owner_id: int | None, e164_phones: Sequence[str], *, reply_id: int
-) -> None:
+def hold_marketing(owner_id: int | None, e164_phones: Sequence[str], *, reply_id: int) -> None:
     """Let marketing to these numbers wait until a person has decided about a reply.
 
     If one of them is subscribed or is being asked for consent, it first waits for the store's open

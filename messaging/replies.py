@@ -24,7 +24,7 @@ from astronote.common.times import parse_time_as_utc_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
 from contacts.marketing_blocks import (
-    wait_for_sends_and_hold_marketing,
+    hold_marketing,
     wait_for_sends_and_suppress_phones,
 )
 from contacts.models import ConsentEventType, Contact
@@ -359,5 +359,5 @@ def _hold_marketing_unless_in_review_and_get_status(
     if open_reviews.filter(event_id__endswith=same_reply).exists():
         return WebhookEventStatus.PROCESSED
     for owner_id in meant_for.owner_ids:
-        wait_for_sends_and_hold_marketing(owner_id, numbers, reply_id=event.pk)
+        hold_marketing(owner_id, numbers, reply_id=event.pk)
     return WebhookEventStatus.REVIEW
