@@ -118,7 +118,7 @@ def send_code_if_number_unchanged_and_allowed(
     if contact is None:
         return False
     try:
-        opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
+        opt_in_requests.send_opt_in_code(
             contact, text, wording=wording, version=f"opt-out page, {language}"
         )
     except SendingBlocked as blocked:

@@ -432,9 +432,7 @@ class CodeResult(StrEnum):
     REFUSED = "refused"  # something is in the way of consent
 
 
-def replace_and_send_opt_in_code_or_raise_blocked(
-    contact: Contact, text: str, *, wording: str, version: str
-) -> OptInRequest:
+def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str) -> OptInRequest:
     """Send a code to a contact that opted out and wants to come back; the store pays.
 
     An earlier code no longer counts.

@@ -247,7 +247,7 @@ def with_code(store):
     person = Contact.objects.earliest("pk")
     change_consent(person.pk, "unsubscribed", source="unsubscribe_page")
     text = "Your code is {{opt_in_code}}"
-    send = opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked
+    send = opt_in_requests.send_opt_in_code
     person.refresh_from_db()
     return person, lambda: send(person, text, wording="Yes", version="1")
 

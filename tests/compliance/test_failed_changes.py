@@ -501,9 +501,7 @@ def answer_request(store):
 def send_code(store):
     change_consent(person(store).pk, "unsubscribed", source="unsubscribe_page")
     text = "Your code is {{opt_in_code}}"
-    return lambda: opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
-        person(store), text, wording="Yes", version="1"
-    )
+    return lambda: opt_in_requests.send_opt_in_code(person(store), text, wording="Yes", version="1")
 
 
 def begin_to_send(store):

@@ -342,9 +342,7 @@ def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
     with pytest.raises(SendingBlocked, match="only be stored"):
         opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
     with pytest.raises(SendingBlocked, match="only be stored"):
-        opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
-            contact, "code", wording="May we?", version=""
-        )
+        opt_in_requests.send_opt_in_code(contact, "code", wording="May we?", version="")
     one = lifecycle.create_unstarted_import_or_refuse(
         alice.pk, "list.csv", [f"phone\n{PHONE}\n".encode()], consent_source="form"
     )
