@@ -39,7 +39,7 @@ def list_keys(account: User) -> QuerySet[Any]:
     return keys.order_by("pk")
 
 
-def remove_key_and_audit_if_found(account: User, key_id: int) -> bool:
+def remove_key(account: User, key_id: int) -> bool:
     """Remove one of the account's keys and write an audit entry; return whether it was there."""
     count, _ = WebAuthnCredential.objects.filter(user=account, pk=key_id).delete()
     if count:

@@ -90,7 +90,7 @@ def toggle_own_alert_mails_and_audit(request: HttpRequest) -> HttpResponse:
 @require_POST
 def remove_own_security_key_and_audit(request: HttpRequest, key_id: int) -> HttpResponse:
     """Remove one of one's own security keys."""
-    if security_keys.remove_key_and_audit_if_found(_logged_in_account(request), key_id):
+    if security_keys.remove_key(_logged_in_account(request), key_id):
         messages.success(request, gettext("The security key was removed."))
     return redirect("account")
 
