@@ -279,7 +279,7 @@ registry.repairs.register(
         repairs.resend_or_give_up_unanswered_batches_and_audit,
         _("given up as unknown"),
     ),
-    Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs_and_audit, _("batches enqueued")),
+    Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs, _("batches enqueued")),
     Repair(
         "reservations_expired",
         repairs.release_overdue_credits_of_ended_batches_and_audit,

@@ -109,7 +109,7 @@ def mark_queued_as_unknown(model: type[OutboundMessage], condition: Q, error: st
     )
 
 
-def enqueue_missing_batch_jobs_and_audit(dry_run: bool) -> int:
+def enqueue_missing_batch_jobs(dry_run: bool) -> int:
     """Enqueue jobs for due batches that have none, as after a loss of Redis.
 
     While all sending is stopped, that is one job for a probe that is due. One job too many is
