@@ -271,9 +271,7 @@ registry.metric_sources.register(
     MetricSource("sending stops", _sending_stop_and_waiting_metrics),
 )
 registry.repairs.register(
-    Repair(
-        "claims_taken_back", repairs.reset_stale_claims_to_pending_and_audit, _("claims taken back")
-    ),
+    Repair("claims_taken_back", repairs.reset_stale_claims, _("claims taken back")),
     Repair(
         "given_up_as_unknown",
         repairs.resend_or_give_up_unanswered_batches_and_audit,

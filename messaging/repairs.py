@@ -41,7 +41,7 @@ def _latest_abandoned_claim_time() -> CombinedExpression:
     return Now() - timedelta(minutes=settings.STUCK_LOCKED_MINUTES)
 
 
-def reset_stale_claims_to_pending_and_audit(dry_run: bool) -> int:
+def reset_stale_claims(dry_run: bool) -> int:
     """Make batches pending again whose worker died before the call."""
     stale = Batch.objects.filter(
         status=BatchStatus.CLAIMED, claimed_at__lt=_latest_abandoned_claim_time()

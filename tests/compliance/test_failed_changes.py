@@ -576,7 +576,7 @@ def take_claim_back(store):
     started(store)
     sending.claim_next_batch_unless_stopped()
     Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
-    return lambda: sending_repairs.reset_stale_claims_to_pending_and_audit(False)
+    return lambda: sending_repairs.reset_stale_claims(False)
 
 
 def give_batch_up(store):
