@@ -274,7 +274,7 @@ registry.repairs.register(
     Repair("claims_taken_back", repairs.reset_stale_claims, _("claims taken back")),
     Repair(
         "given_up_as_unknown",
-        repairs.resend_or_give_up_unanswered_batches_and_audit,
+        repairs.resend_or_give_up_unanswered_batches,
         _("given up as unknown"),
     ),
     Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs, _("batches enqueued")),

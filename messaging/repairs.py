@@ -59,7 +59,7 @@ def reset_stale_claims(dry_run: bool) -> int:
     return returned
 
 
-def resend_or_give_up_unanswered_batches_and_audit(dry_run: bool) -> int:
+def resend_or_give_up_unanswered_batches(dry_run: bool) -> int:
     """Mark messages as unknown whose worker died during the call, and settle their batches.
 
     While QUEUE_ATTEMPTS allows another attempt, the batch returns to the queue instead.

@@ -328,7 +328,7 @@ def test_a_batch_that_is_being_settled_is_not_given_up(campaign):
     claimed(campaign)
     Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
     with changed_meanwhile(update(Batch, status="settled")) as other:
-        assert sending_repairs.resend_or_give_up_unanswered_batches_and_audit(False) == 0
+        assert sending_repairs.resend_or_give_up_unanswered_batches(False) == 0
     assert not other.was_waited_for
 
 

@@ -582,7 +582,7 @@ def take_claim_back(store):
 def give_batch_up(store):
     claimed(store)
     Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
-    return lambda: sending_repairs.resend_or_give_up_unanswered_batches_and_audit(False)
+    return lambda: sending_repairs.resend_or_give_up_unanswered_batches(False)
 
 
 def decide_reply(store):
