@@ -280,7 +280,7 @@ registry.repairs.register(
     Repair("batches_enqueued", repairs.enqueue_missing_batch_jobs, _("batches enqueued")),
     Repair(
         "reservations_expired",
-        repairs.release_overdue_credits_of_ended_batches_and_audit,
+        repairs.release_overdue_credits,
         _("reservations expired"),
     ),
     Repair("wallets_wrong", repairs.log_and_audit_inconsistent_wallets, _("wallets wrong")),

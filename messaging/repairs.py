@@ -124,7 +124,7 @@ def enqueue_missing_batch_jobs(dry_run: bool) -> int:
     return missing
 
 
-def release_overdue_credits_of_ended_batches_and_audit(dry_run: bool) -> int:
+def release_overdue_credits(dry_run: bool) -> int:
     """Release credits of unknown messages whose reservation has expired.
 
     Reservations of open batches do not expire.
