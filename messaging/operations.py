@@ -283,7 +283,7 @@ registry.repairs.register(
         repairs.release_overdue_credits,
         _("reservations expired"),
     ),
-    Repair("wallets_wrong", repairs.log_and_audit_inconsistent_wallets, _("wallets wrong")),
+    Repair("wallets_wrong", repairs.report_inconsistent_wallets, _("wallets wrong")),
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
 registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags_or_raise))

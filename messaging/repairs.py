@@ -146,7 +146,7 @@ def release_overdue_credits(dry_run: bool) -> int:
     return len(expired)
 
 
-def log_and_audit_inconsistent_wallets(dry_run: bool) -> int:
+def report_inconsistent_wallets(dry_run: bool) -> int:
     """Report wallets that differ from their ledger or reservations; nothing is changed."""
     wrong = rows(WRONG_WALLETS)
     for owner_id, *figures in wrong:

@@ -23,7 +23,7 @@ from messaging.models import (
     Subscription,
     Wallet,
 )
-from messaging.repairs import log_and_audit_inconsistent_wallets
+from messaging.repairs import report_inconsistent_wallets
 from tests.chaos import rules as chaos_rules
 from tests.support.admin_pages import fill_money
 from tests.support.checks import ledger_balances
@@ -87,7 +87,7 @@ def at_local_time(monkeypatch, moment):
 
 
 def books_are_right(store):
-    return ledger_balances(store) and log_and_audit_inconsistent_wallets(dry_run=True) == 0
+    return ledger_balances(store) and report_inconsistent_wallets(dry_run=True) == 0
 
 
 def test_a_purchase_adds_the_packages_credits_once_for_each_key(store, package):
