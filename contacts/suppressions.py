@@ -34,9 +34,9 @@ from contacts.models import Suppression
 from contacts.phones import (
     key_id,
     phone_hash,
+    phone_hash_keys,
     phone_region_of_store_or_default,
     present_key_id,
-    present_then_earlier_phone_hash_keys,
 )
 
 CHUNK_LINES = 5000
@@ -290,7 +290,7 @@ def _key_id_of_row_or_oldest_empty_if_unknown(cells: Sequence[str]) -> str:
     A row that names none may be of the key before, as long as that one is set: then it is not taken
     for one of the present key, whose hashes need the other no more.
     """
-    known = list(map(key_id, present_then_earlier_phone_hash_keys()))
+    known = list(map(key_id, phone_hash_keys()))
     named = [match[1] for cell in cells if (match := _KEY.fullmatch(cell.strip()))]
     if not named:
         return known[-1]
