@@ -52,7 +52,7 @@ def unread_replies() -> QuerySet[Reply]:
     return replies_received_by_sms().filter(read_at=None)
 
 
-def count_unread_replies_up_to_limit() -> int:
+def count_unread_replies() -> int:
     """How many replies are unread, at most MAX_UNREAD_COUNTED."""
     return unread_replies().order_by()[:MAX_UNREAD_COUNTED].count()
 

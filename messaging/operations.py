@@ -304,7 +304,7 @@ registry.sidebar_links.register(
         "inbox",
         "messaging.reply",
         15,
-        count=conversations.count_unread_replies_up_to_limit,
+        count=conversations.count_unread_replies,
     ),
     SidebarLink(
         _("SMS messages"),
