@@ -179,7 +179,7 @@ def _save_and_write_entry(
 def hold_credits_where_sufficient(credits_by_store: Mapping[StoreId, int]) -> set[StoreId]:
     """Hold credits in the wallets of several stores.
 
-    Call `insert_reservations_of_held_credits` for the batches in the same transaction.
+    Call `insert_reservations` for the batches in the same transaction.
 
     Args:
         credits_by_store: credits by store. Each store's are held in full or not at all.
@@ -208,7 +208,7 @@ HOLD_CREDITS = """
 """
 
 
-def insert_reservations_of_held_credits(batches: Sequence[NewBatch]) -> None:
+def insert_reservations(batches: Sequence[NewBatch]) -> None:
     """Write the reservations of new batches, whose credits the caller has held."""
     expires_at = database_now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
     columns = [list(column) for column in zip(*batches, strict=True)]
@@ -237,7 +237,7 @@ def reserve_credits_or_raise(batches: Sequence[NewBatch]) -> None:
         needs[batch.owner_id] += batch.parts
     for owner_id in needs.keys() - hold_credits_where_sufficient(needs):
         raise InsufficientCredits(needs[owner_id], get_or_create_wallet(owner_id).available)
-    insert_reservations_of_held_credits(batches)
+    insert_reservations(batches)
 
 
 def move_held_credits_to_new_reservation(batch_id: int, new_batch_id: int, parts: int) -> None:

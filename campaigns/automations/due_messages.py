@@ -313,7 +313,7 @@ def _write_and_enqueue_paid_messages(
         batch_counts_by_source=Counter(),
     )
     if batches:
-        credits.insert_reservations_of_held_credits(batches)
+        credits.insert_reservations(batches)
         enqueue_send_jobs_on_commit(len(batches))
     contact_ids = {message.contact_id for message in messages}
     return WrittenChunk([row for row in chunk if row.contact_id in contact_ids], missing)
