@@ -136,7 +136,7 @@ def expire_allowance(owner_id: int, *, reason: str, key: str) -> int:
     return expired
 
 
-def take_back_as_far_as_available(owner_id: int, amount: int, *, reason: str, key: str) -> int:
+def take_back_credits(owner_id: int, amount: int, *, reason: str, key: str) -> int:
     """Take bought credits that are neither spent nor held; in the caller's transaction.
 
     The allowance is not bought with the payment, and stays.
