@@ -22,9 +22,7 @@ from contacts.models import Contact
 MAX_REASON_LENGTH = 200
 
 
-def erase_or_restrict_contact_person_at_store(
-    contact: Contact, by: User | AnonymousUser
-) -> rights.Erasure | None:
+def erase_or_restrict_contact(contact: Contact, by: User | AnonymousUser) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
     return (
         rights.erase_or_restrict_person_audit_and_find_traces(
@@ -154,7 +152,7 @@ def confirm_then_erase_or_restrict_held_action(
         return TemplateResponse(request, "compliance/confirm_erasure.html", context)
     erased = 0
     for contact in selected:
-        erasure = erase_or_restrict_contact_person_at_store(contact, request.user)
+        erasure = erase_or_restrict_contact(contact, request.user)
         if erasure is None or erasure.restricted:
             notice = gettext(
                 "contact %(id)s is under a legal hold: it was restricted, not erased"

@@ -140,9 +140,7 @@ contact_actions.register(
         style="danger",
     ),
 )
-contact_erasures.register(
-    ContactErasure("person", contact_rights.erase_or_restrict_contact_person_at_store)
-)
+contact_erasures.register(ContactErasure("person", contact_rights.erase_or_restrict_contact))
 registry.sidebar_links.register(
     SidebarLink(
         _("Privacy and proof"),
