@@ -205,9 +205,7 @@ registry.repairs.register(
         repairs.repair_or_count_stuck_sending_campaigns,
         _("campaigns repaired"),
     ),
-    Repair(
-        "signups_enqueued", signing_up.count_waiting_signups_and_enqueue_job, _("signups enqueued")
-    ),
+    Repair("signups_enqueued", signing_up.enqueue_waiting_signups, _("signups enqueued")),
 )
 registry.operator_models.register(
     OperatorModels(
