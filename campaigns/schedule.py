@@ -18,7 +18,7 @@ from astronote.common import audit
 from astronote.common.sql import database_now
 from astronote.common.store_clock import (
     format_time_with_zone_name,
-    local_to_aware_or_raise_if_skipped_or_twice,
+    local_to_aware,
 )
 from astronote.queues import jobs
 from campaigns import message_text, service_campaigns
@@ -58,7 +58,7 @@ def schedule_campaign_and_enqueue_start_or_raise(
             % {"year": start_at.year}
         )
     if start_at.tzinfo is None:
-        start_at = local_to_aware_or_raise_if_skipped_or_twice(start_at, campaign.owner.timezone)
+        start_at = local_to_aware(start_at, campaign.owner.timezone)
     if start_at <= now:
         shown = format_time_with_zone_name(start_at, campaign.owner.timezone)
         raise ValueError(

@@ -24,7 +24,7 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import rows
 from astronote.common.store_clock import (
-    local_to_aware_or_raise_if_skipped_or_twice,
+    local_to_aware,
     utc_time_of_first_or_nearest_hour_on_day,
 )
 from astronote.common.times import EARLIEST_BELIEVED_TIME
@@ -165,7 +165,7 @@ def _read_time_in_zone_or_raise_unusable(text: str, zone_name: str) -> datetime:
         ) from None
     if time.tzinfo is None:
         try:
-            time = local_to_aware_or_raise_if_skipped_or_twice(time, zone_name)
+            time = local_to_aware(time, zone_name)
         except ValueError as problem:
             raise UnusableCell(str(problem)) from None
     if not EARLIEST_BELIEVED_TIME <= time <= timezone.now() + MAX_AHEAD:

@@ -36,7 +36,7 @@ class ComesTwice(ValueError):
         self.readings = readings
 
 
-def local_to_aware_or_raise_if_skipped_or_twice(local: datetime, zone_name: str) -> datetime:
+def local_to_aware(local: datetime, zone_name: str) -> datetime:
     """The moment at which a store's clocks show a time.
 
     Args:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from astronote.common.store_clock import (
     ComesTwice,
     clock_time_with_zone_and_offset,
-    local_to_aware_or_raise_if_skipped_or_twice,
+    local_to_aware,
 )
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import (
@@ -234,9 +234,7 @@ class ScheduleForm(ActionForm):
         if "at" in self.cleaned_data:
             local = self.cleaned_data["at"].replace(tzinfo=None)
             try:
-                self.cleaned_data["at"] = local_to_aware_or_raise_if_skipped_or_twice(
-                    local, self.campaign.owner.timezone
-                )
+                self.cleaned_data["at"] = local_to_aware(local, self.campaign.owner.timezone)
             except ComesTwice as twice:
                 self._take_chosen_reading_or_ask_which_of_two(twice)
             except ValueError as error:
