@@ -297,7 +297,7 @@ def _key_id_of_row_or_oldest_empty_if_unknown(cells: Sequence[str]) -> str:
     return named[0] if named[0] in known else ""
 
 
-def describe_first_unreadable_lines_or_empty(counts: SuppressionCounts) -> str:
+def describe_unreadable_lines(counts: SuppressionCounts) -> str:
     """A sentence that names the first lines without a number; empty if there are none."""
     lines = counts["unreadable_lines"]
     if not lines:

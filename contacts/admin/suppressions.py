@@ -96,7 +96,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
             % {"added": format_count(counts["added"]), "known": format_count(counts["known"])},
         )
         if counts["unreadable_lines"]:
-            messages.warning(request, suppressions.describe_first_unreadable_lines_or_empty(counts))
+            messages.warning(request, suppressions.describe_unreadable_lines(counts))
 
     def audit_and_stream_store_or_global_csv_view(
         self, request: HttpRequest

@@ -44,7 +44,7 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from None
         self.stdout.write(f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
-            self.stderr.write(suppressions.describe_first_unreadable_lines_or_empty(counts))
+            self.stderr.write(suppressions.describe_unreadable_lines(counts))
 
     def _write_suppressions_csv_to_file_or_output(
         self, file: Path | None, owner_id: int | None
