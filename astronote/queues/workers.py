@@ -83,7 +83,7 @@ class Worker(SimpleWorker):
         # A pool asks for rq's own scheduler, a process more; delayed jobs are rq-scheduler's.
         kwargs["with_scheduler"] = False
         self.connection.set_retry(self._patience)
-        collect_freeze_and_slow_garbage_collection()
+        tune_garbage_collection()
         threading.Thread(target=self._send_heartbeats_forever, daemon=True).start()
         return super().work(*args, **kwargs)
 
@@ -131,7 +131,7 @@ class Worker(SimpleWorker):
             )
 
 
-def collect_freeze_and_slow_garbage_collection() -> None:
+def tune_garbage_collection() -> None:
     """Exclude the loaded modules from garbage collection, and collect the rest less often.
 
     Collecting while a batch is sent takes a tenth of the batch's time.

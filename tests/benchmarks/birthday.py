@@ -25,14 +25,14 @@ NAIVE = 200
 
 
 def run(place: Installation, size: int) -> list[Result]:
-    from astronote.queues.workers import collect_freeze_and_slow_garbage_collection
+    from astronote.queues.workers import tune_garbage_collection
     from campaigns.automations import birthday
     from campaigns.models import AutomationMessage
 
     _make_stores(size // STORES)
     plan = _plan(DAYS[0])
     naive = _naive(DAYS[0])
-    collect_freeze_and_slow_garbage_collection()
+    tune_garbage_collection()
     bare, bare_jobs, ours, rows = [], [], [], []
     for day in DAYS:
         birthday.enqueue_birthday_messages_unless_running_elsewhere(

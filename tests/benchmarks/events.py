@@ -25,11 +25,11 @@ REPEATS = 3
 
 
 def run(place: Installation, size: int) -> list[Result]:
-    from astronote.queues.workers import collect_freeze_and_slow_garbage_collection
+    from astronote.queues.workers import tune_garbage_collection
 
     old = int(os.environ.get("EVENTS_OLD", "1000000"))
     _make_stores(size // STORES)
-    collect_freeze_and_slow_garbage_collection()
+    tune_garbage_collection()
     alone = _measure(size)
     _make_old_events(old)
     beside = _measure(size)

@@ -34,14 +34,14 @@ class Cost(NamedTuple):
 
 
 def run(place: Installation, size: int) -> list[Result]:
-    from astronote.queues.workers import collect_freeze_and_slow_garbage_collection
+    from astronote.queues.workers import tune_garbage_collection
     from tests.support.factories import make_store
     from tests.support.volume import make_big_list, make_history
 
     place.behave(receipts="never")
     stores = {n: make_store(f"store{n}", balance=30 * n) for n in (SMALL, MIDDLE, LARGE)}
     lists = {n: make_big_list(store, n) for n, store in stores.items()}
-    collect_freeze_and_slow_garbage_collection()
+    tune_garbage_collection()
 
     def cost(n: int, times: int = REPEAT) -> Cost:
         measured = _cost(place, stores[n], lists[n], times)
