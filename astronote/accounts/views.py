@@ -112,7 +112,7 @@ def end_one_or_all_other_own_sessions(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpResponse:
+def set_up_second_factor(request: HttpRequest) -> HttpResponse:
     """Show a key for the authenticator app, and take it once a code of it was entered."""
     account = _logged_in_account(request)
     if second_factor.has_confirmed_authenticator_app(account):
