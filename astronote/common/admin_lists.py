@@ -161,7 +161,7 @@ class LargeTableAdmin(ModelAdmin):
             params.pop(STORE_PARAMETER, None)
             request.session[SESSION_STORE] = None
             if name:
-                named = find_up_to_two_stores_by_name_or_email(stores, name)
+                named = find_stores_by_name_or_email(stores, name)
                 if len(named) == 1:
                     params[STORE_PARAMETER] = str(named[0].pk)
                 else:
@@ -299,7 +299,7 @@ class LargeTableAdmin(ModelAdmin):
         return super().log_deletions(request, queryset)
 
 
-def find_up_to_two_stores_by_name_or_email(stores: QuerySet[Any], name_or_email: str) -> list[Any]:
+def find_stores_by_name_or_email(stores: QuerySet[Any], name_or_email: str) -> list[Any]:
     """The stores with this name or e-mail address, else those whose name begins with it."""
     is_called = models.Q(company__iexact=name_or_email) | models.Q(email__iexact=name_or_email)
     begins = models.Q(company__istartswith=name_or_email) | models.Q(
