@@ -21,7 +21,7 @@ from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -344,7 +344,7 @@ def _parts_or_refuse(text: str) -> int:
 
 def _problem(store: User, messages: Sequence[PlannedMessage], message_type: str) -> str:
     try:
-        own_or_default_sender_or_raise_sending_blocked(store)
+        sender_of_store(store)
     except SendingBlocked as blocked:
         return str(blocked)
     if message_type == MessageType.SERVICE and len(messages) > store.service_max_recipients:

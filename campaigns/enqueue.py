@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.common import audit
 from astronote.common.logs import log_context
@@ -102,7 +102,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
         raise SendingBlocked(
             gettext("after a restore nothing starts until a person lets sending go on")
         )
-    sender = own_or_default_sender_or_raise_sending_blocked(campaign.owner)
+    sender = sender_of_store(campaign.owner)
     if not campaign.message_text.strip():
         raise CannotStart(gettext("the campaign has no text"))
     if problem := audience_choice_problem_or_empty(campaign):

@@ -19,7 +19,7 @@ from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.common.counts import format_count
 from campaigns import service_campaigns
@@ -345,7 +345,7 @@ def _why_campaign_cannot_be_sent(
 ) -> str:
     """Why the campaign cannot be sent as it is; empty if it can."""
     try:
-        own_or_default_sender_or_raise_sending_blocked(campaign.owner)
+        sender_of_store(campaign.owner)
     except SendingBlocked as blocked:
         return str(blocked)
     if not campaign.message_text.strip():

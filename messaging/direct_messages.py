@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import StoreId, User
 from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
@@ -88,7 +88,7 @@ def get_or_enqueue_even_if_opted_out_or_raise_blocked(
         SendingBlocked: if the store may not send or cannot pay, or the number cannot receive SMS or
             is that of a restricted contact.
     """
-    own_or_default_sender_or_raise_sending_blocked(store)
+    sender_of_store(store)
     if not (store.sends_to_any_number or can_receive_sms(e164_phone)):
         raise SendingBlocked(gettext("this number is no mobile and cannot receive SMS"))
     if restricted_phones(store.pk, [e164_phone]):
@@ -129,7 +129,7 @@ def write_and_enqueue_direct_messages_or_raise_blocked(
         kind=DirectMessage.batch_kind,
         message_type=message_type,
         not_before=not_before,
-        sender=own_or_default_sender_or_raise_sending_blocked(store),
+        sender=sender_of_store(store),
         size=len(messages),
         turn=lowest_due_turn_or_zero(),
     )

@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -96,7 +96,7 @@ def get_or_send_opt_in_request_or_raise_blocked(
         raise SendingBlocked(
             gettext("the store does not use double opt-in: switch it on at the store")
         )
-    own_or_default_sender_or_raise_sending_blocked(store)
+    sender_of_store(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
         if reason := _reasons_against_asking_by_contact_id(store, [contact]).get(contact.pk):
@@ -281,7 +281,7 @@ def _enqueue_request_messages_and_mark_sent(store: User, requests: Sequence[OptI
     Raises:
         SendingBlocked: if the store may not send or cannot pay.
     """
-    sender = own_or_default_sender_or_raise_sending_blocked(store)
+    sender = sender_of_store(store)
     messages = write_and_enqueue_direct_messages_or_raise_blocked(
         store,
         [

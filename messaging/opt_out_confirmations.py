@@ -6,7 +6,7 @@ import logging
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import StoreId, User
 from astronote.common.languages import Language, language_of_store_or_country
@@ -43,7 +43,7 @@ def enqueue_opt_out_confirmation_if_wanted_and_possible(
     if not store.confirms_opt_outs or refuses.exists():
         return
     try:
-        name = store.company or own_or_default_sender_or_raise_sending_blocked(store)
+        name = store.company or sender_of_store(store)
         text = CONFIRMATIONS[language_of_store_or_country(store)].format(store=name)
         get_or_enqueue_even_if_opted_out_or_raise_blocked(
             store, e164_phone, text, key=f"opt-out:{idempotency_key}"

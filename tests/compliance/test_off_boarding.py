@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.models import AuditEntry, User
 from campaigns import actions, enqueue
@@ -122,7 +122,7 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     # Before any job has run, a worker finds nothing to send.
     assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
-        own_or_default_sender_or_raise_sending_blocked(store)
+        sender_of_store(store)
     assert not User.objects.eligible_to_send_annotated_with_sender().exists()
     tasks.continue_off_boarding(store.pk)
     assert set(Campaign.objects.values_list("status", flat=True)) == {"cancelled"}
@@ -158,7 +158,7 @@ def test_a_store_returns_before_its_data_is_erased_and_not_after():
     make_contact(store)
     leave(store, days=1)
     off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
-    assert own_or_default_sender_or_raise_sending_blocked(store) == "TESTSHOP" and store.is_active
+    assert sender_of_store(store) == "TESTSHOP" and store.is_active
     leave(store, days=0)
     with pytest.raises(off_boarding.CannotReturn, match="erased since"):
         off_boarding.take_back_store_or_raise_cannot_return(store, by="test")

@@ -4,7 +4,7 @@ import pytest
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.queues import jobs
 from contacts.models import Suppression
@@ -94,9 +94,9 @@ def test_a_store_on_billing_hold_may_not_send():
 
 def test_a_store_without_a_sender_name_sends_under_that_of_the_installation(settings):
     settings.MITTO_SENDER = "OURHOUSE"
-    assert own_or_default_sender_or_raise_sending_blocked(make_store()) == "TESTSHOP"
+    assert sender_of_store(make_store()) == "TESTSHOP"
     bob = make_store("bob", sender_name="")
-    assert own_or_default_sender_or_raise_sending_blocked(bob) == "OURHOUSE"
+    assert sender_of_store(bob) == "OURHOUSE"
     settings.MITTO_SENDER = ""
     with pytest.raises(SendingBlocked, match="no sender ID"):
-        own_or_default_sender_or_raise_sending_blocked(bob)
+        sender_of_store(bob)

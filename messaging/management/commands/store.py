@@ -12,7 +12,7 @@ from django.db.models import Field
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit
@@ -69,7 +69,7 @@ class Command(BaseCommand):
                 settings=sorted(changes),
             )
         try:
-            may_send = f"as {own_or_default_sender_or_raise_sending_blocked(owner)}"
+            may_send = f"as {sender_of_store(owner)}"
         except SendingBlocked as blocked:
             may_send = f"no: {blocked}"
         wallet = get_or_create_wallet(owner.pk)
