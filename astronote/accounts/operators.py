@@ -56,9 +56,7 @@ def change_role_or_raise_if_own_or_superuser(
 
 
 @transaction.atomic
-def set_active_and_audit_ending_sessions_if_disabled(
-    account: User, active: bool, *, by: User | AnonymousUser | str
-) -> None:
+def set_active(account: User, active: bool, *, by: User | AnonymousUser | str) -> None:
     """Disable the account, which ends its sessions, or enable it again.
 
     Raises:

@@ -168,9 +168,7 @@ class OperatorAdmin(LargeTableAdmin):
                 case "remove-second-factor":
                     second_factor.remove_all_factors_and_audit(operator, by=by)
                 case "disable" | "enable":
-                    operators.set_active_and_audit_ending_sessions_if_disabled(
-                        operator, action == "enable", by=by
-                    )
+                    operators.set_active(operator, action == "enable", by=by)
                 case _:
                     raise Http404
         except ValidationError as error:

@@ -122,9 +122,7 @@ def change_role(store):
 
 def disable_operator(store):
     pk = logged_in_operator()
-    return lambda: operators.set_active_and_audit_ending_sessions_if_disabled(
-        Operator.objects.get(pk=pk), False, by="test"
-    )
+    return lambda: operators.set_active(Operator.objects.get(pk=pk), False, by="test")
 
 
 def end_sessions(store):

@@ -40,9 +40,7 @@ class Command(BaseCommand):
             if options["role"]:
                 operators.change_role_or_raise_if_own_or_superuser(account, options["role"], by=BY)
             if options["disable"] or options["enable"]:
-                operators.set_active_and_audit_ending_sessions_if_disabled(
-                    account, options["enable"], by=BY
-                )
+                operators.set_active(account, options["enable"], by=BY)
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from None
         if options["end_sessions"]:
