@@ -43,9 +43,7 @@ def make_password_link_and_audit(account: User, *, by: User | AnonymousUser | st
     return _build_password_link_with_token(account)
 
 
-def audit_and_mail_password_link_in_background(
-    account: User, *, by: User | AnonymousUser | str
-) -> None:
+def mail_password_link_in_background(account: User, *, by: User | AnonymousUser | str) -> None:
     """Send the account a link by e-mail."""
     audit.write_entry("password link mailed", account, by=by)
     message = EmailMessage(
@@ -92,4 +90,4 @@ class ForgottenPasswordForm(forms.Form):
         if account and jobs.start_debounce_or_true_if_redis_is_away(
             f"astronote:password-link:{account.pk}", MAIL_EVERY
         ):
-            audit_and_mail_password_link_in_background(account, by="forgotten password")
+            mail_password_link_in_background(account, by="forgotten password")

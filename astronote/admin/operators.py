@@ -181,7 +181,7 @@ class OperatorAdmin(LargeTableAdmin):
         self, request: HttpRequest, operator: Operator
     ) -> HttpResponse:
         if password_links.can_mail():
-            password_links.audit_and_mail_password_link_in_background(operator, by=request.user)
+            password_links.mail_password_link_in_background(operator, by=request.user)
             messages.success(
                 request, gettext("A link is on its way to %(email)s.") % {"email": operator.email}
             )
