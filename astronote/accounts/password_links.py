@@ -83,7 +83,7 @@ class ForgottenPasswordForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"type": "email", "autocomplete": "email"}),
     )
 
-    def mail_link_to_active_operator_once_per_ten_minutes(self) -> None:
+    def mail_password_link(self) -> None:
         """Send the link, at most one in ten minutes to an account."""
         email = self.cleaned_data["email"].strip().lower()
         account = Operator.objects.filter(email=email, is_active=True).first()

@@ -234,7 +234,7 @@ class ForgottenPasswordView(FormView):  # type: ignore[type-arg]  # no generic a
 
     def form_valid(self, form: ForgottenPasswordForm) -> HttpResponse:
         """Send the link and say so."""
-        form.mail_link_to_active_operator_once_per_ten_minutes()
+        form.mail_password_link()
         messages.success(
             self.request,
             gettext(
