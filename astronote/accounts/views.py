@@ -121,9 +121,7 @@ def set_up_second_factor(request: HttpRequest) -> HttpResponse:
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            codes = second_factor.replace_app_and_recovery_codes_or_refuse_code(
-                account, key, form.cleaned_data["code"]
-            )
+            codes = second_factor.replace_authenticator_app(account, key, form.cleaned_data["code"])
         except SecondFactorRefused as refused:
             form.add_error("code", str(refused))
         else:

@@ -149,7 +149,7 @@ def replace_app(store):
     account = Operator.objects.get(pk=operator())
     key = second_factor.new_hex_key_of_app()
     code = f"{totp(unhexlify(key)):06}"
-    return lambda: second_factor.replace_app_and_recovery_codes_or_refuse_code(account, key, code)
+    return lambda: second_factor.replace_authenticator_app(account, key, code)
 
 
 def remove_second_factor(store):
