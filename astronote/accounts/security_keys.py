@@ -27,7 +27,7 @@ PASSWORD_WAS_RIGHT = "password was right"  # in the session of a login that wait
 SECONDS_TO_USE_THE_KEY = 300
 
 
-def can_offer_keys_as_site_is_https_or_localhost() -> bool:
+def can_offer_keys() -> bool:
     """Whether browsers offer keys at the installation's address: by https, or on this machine."""
     (origin,) = settings.OTP_WEBAUTHN_ALLOWED_ORIGINS
     return bool(origin.startswith(("https://", "http://localhost")))

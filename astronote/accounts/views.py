@@ -66,7 +66,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
         needs_second_factor=second_factor.is_required_as_account_manages_operators(account),
         can_mail=can_mail(),
         keys=security_keys.list_keys(account),
-        can_add_keys=security_keys.can_offer_keys_as_site_is_https_or_localhost(),
+        can_add_keys=security_keys.can_offer_keys(),
     )
 
 
