@@ -20,11 +20,11 @@ class AstronoteConfig(AppConfig):
         Also sets what connections to PostgreSQL need.
         """
         from astronote.common.postgres_server import (
-            set_minimum_version_and_session_settings_of_connections,
+            configure_connections,
         )
         from astronote.operations import ground_floor
 
-        set_minimum_version_and_session_settings_of_connections()
+        configure_connections()
         ground_floor.register_own_operations()
         autodiscover_modules("operations", "declarations")
         # The last app's signal comes when the permissions of all apps are there.

@@ -32,7 +32,7 @@ SESSION_SETTINGS = {
 _sessions_are_our_own = False
 
 
-def set_minimum_version_and_session_settings_of_connections() -> None:
+def configure_connections() -> None:
     """Have each new connection set its session up, and refuse a server that cannot be used."""
     DatabaseFeatures.minimum_database_version = MINIMUM_POSTGRES
     connection_created.connect(
