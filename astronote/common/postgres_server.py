@@ -40,7 +40,7 @@ def configure_connections() -> None:
     )
 
 
-def raise_if_postgres_too_old_or_pooled_unless_unreachable() -> None:
+def check_postgres_server() -> None:
     """Connect once, so that a process does not start with a server that it cannot work with.
 
     On PostgreSQL 14 messages would be sent and none recorded. A server that cannot be reached is

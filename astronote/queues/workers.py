@@ -23,7 +23,7 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
-from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
+from astronote.common.postgres_server import check_postgres_server
 from astronote.processes.ending import (
     end_with_parent,
     force_exit_after_in_background,
@@ -52,7 +52,7 @@ def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
         raise CommandError(f"{problem}; the queues are {', '.join(QUEUES_BY_NAME)}")
     if settings.QUEUE_DISABLED:
         raise CommandError("QUEUE_DISABLED is set: workers do not start")
-    raise_if_postgres_too_old_or_pooled_unless_unreachable()
+    check_postgres_server()
     jobs.redis_connection().ping()
 
 

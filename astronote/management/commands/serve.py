@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
+from astronote.common.postgres_server import check_postgres_server
 from astronote.processes import supervisor
 from astronote.processes.embedded import EmbeddedError, EmbeddedServices
 from astronote.processes.web_server import ListenError, systemd_or_new_listening_socket_or_raise
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGHUP, lambda *_: group.signal_all_to_end_or_reload("web"))
         try:
             services.start()
-            raise_if_postgres_too_old_or_pooled_unless_unreachable()
+            check_postgres_server()
             if services.started:
                 call_command("migrate", verbosity=0)
             listener = systemd_or_new_listening_socket_or_raise(bind, port)
