@@ -25,7 +25,7 @@ from astronote.common import audit
 from astronote.common.sql import rows
 from astronote.common.store_clock import (
     local_to_aware,
-    utc_time_of_first_or_nearest_hour_on_day,
+    utc_time_of_hour,
 )
 from astronote.common.times import EARLIEST_BELIEVED_TIME
 from contacts.importing.cells import UnusableCell
@@ -156,7 +156,7 @@ def _read_time_in_zone_or_raise_unusable(text: str, zone_name: str) -> datetime:
     """A time such as `2026-05-17 10:00`, or the beginning of a day such as `2026-05-17`."""
     try:
         if len(text) == len("2026-05-17"):
-            time = utc_time_of_first_or_nearest_hour_on_day(date.fromisoformat(text), 0, zone_name)
+            time = utc_time_of_hour(date.fromisoformat(text), 0, zone_name)
         else:
             time = datetime.fromisoformat(text)
     except ValueError:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from astronote.accounts.models import User
 from astronote.common.spreadsheet_csv import BOM, csv_line_with_escaped_formulas
 from astronote.common.sql import rows
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 from contacts.lookup import (
     contact_ids_of_all_stores_with_phone,
     possible_numbers_in_countries_of_stores,
@@ -286,11 +286,9 @@ def _times_of_days(chosen: LogFilter) -> dict[str, datetime]:
     zone = chosen.store.timezone if chosen.store else "UTC"
     times = {}
     if chosen.first:
-        times["since"] = utc_time_of_first_or_nearest_hour_on_day(chosen.first, 0, zone)
+        times["since"] = utc_time_of_hour(chosen.first, 0, zone)
     if chosen.last:
-        times["until"] = utc_time_of_first_or_nearest_hour_on_day(
-            chosen.last + timedelta(days=1), 0, zone
-        )
+        times["until"] = utc_time_of_hour(chosen.last + timedelta(days=1), 0, zone)
     return times
 
 

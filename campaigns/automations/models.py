@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedTextField
 from astronote.common.sql import database_now, rows
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 from campaigns.automations import daily
 from campaigns.text_tags import validate_text_tags
 from contacts.models import (
@@ -155,7 +155,7 @@ class Automation(models.Model):
         zone = self.owner.timezone if self.owner_id else "UTC"
         today = database_now().astimezone(ZoneInfo(zone)).date()
         quiet_until = limits.find_quiet_hours_end_unless_exempt(
-            utc_time_of_first_or_nearest_hour_on_day(today, hour, zone), self.message_type, zone
+            utc_time_of_hour(today, hour, zone), self.message_type, zone
         )
         if quiet_until and quiet_until.date() > today:
             raise ValidationError(

@@ -20,7 +20,7 @@ from django.db import connection
 from astronote.accounts.models import StoreId, User
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, rows
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 from campaigns.automations.birthday import days_of_month_celebrated_on
 from campaigns.automations.daily import DEFAULT_HOUR
 from campaigns.automations.due_messages import (
@@ -281,9 +281,7 @@ def _birthday_conditions_due_until(
     due_after = max((rule.last_run_at or now) - OVERLAP, now - MAX_LATE)
     zone = ZoneInfo(rule.timezone)
     celebrated = (due_after - rule.delay).astimezone(zone).date()
-    while (
-        at := utc_time_of_first_or_nearest_hour_on_day(celebrated, DEFAULT_HOUR, rule.timezone)
-    ) + rule.delay <= until:
+    while (at := utc_time_of_hour(celebrated, DEFAULT_HOUR, rule.timezone)) + rule.delay <= until:
         if at + rule.delay > due_after:
             for day in days_of_month_celebrated_on(celebrated):
                 yield _Birthday(*_build_rule_columns_for_sql(rule, now), celebrated.month, day, at)
