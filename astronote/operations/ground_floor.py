@@ -155,7 +155,7 @@ def register_own_operations() -> None:
         HomePanel(
             "recurring",
             "astronote/panels/recurring.html",
-            queue_state.next_runs_context_or_empty_without_redis,
+            queue_state.next_runs_context,
             60,
         ),
         HomePanel(
