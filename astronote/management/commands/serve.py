@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from astronote.common.postgres_server import check_postgres_server
 from astronote.processes import supervisor
 from astronote.processes.embedded import EmbeddedError, EmbeddedServices
-from astronote.processes.web_server import ListenError, systemd_or_new_listening_socket_or_raise
+from astronote.processes.web_server import ListenError, listening_socket
 from astronote.queues.catalogue import QUEUES
 
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             check_postgres_server()
             if services.started:
                 call_command("migrate", verbosity=0)
-            listener = systemd_or_new_listening_socket_or_raise(bind, port)
+            listener = listening_socket(bind, port)
             group.pass_fd_to_processes_started_later(listener.fileno())
             web = supervisor.web_command(port, settings.WEB_CONCURRENCY, fd=listener.fileno())
             group.start("web", web)

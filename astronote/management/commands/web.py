@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from astronote.common.postgres_server import check_postgres_server
 from astronote.processes.web_server import (
     ListenError,
+    listening_socket,
     serve_on_until_sigterm,
-    systemd_or_new_listening_socket_or_raise,
 )
 
 
@@ -31,11 +31,7 @@ class Command(BaseCommand):
     ) -> None:
         check_postgres_server()
         try:
-            listener = (
-                systemd_or_new_listening_socket_or_raise(bind, port)
-                if fd is None
-                else socket.socket(fileno=fd)
-            )
+            listener = listening_socket(bind, port) if fd is None else socket.socket(fileno=fd)
         except ListenError as error:
             raise CommandError(str(error)) from None
         serve_on_until_sigterm(listener, processes)
