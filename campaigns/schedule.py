@@ -84,7 +84,7 @@ def schedule_campaign_and_enqueue_start_or_raise(
             retry_after=None,
         )
         audit.write_entry("schedule", campaign, by=by, at=start_at.isoformat(), **details)
-        jobs.enqueue_or_replace_delayed_job_on_commit(
+        jobs.enqueue_delayed_on_commit(
             "scheduler", start_at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
         )
 

@@ -193,5 +193,5 @@ def return_to_queue_and_enqueue_if_claimed(
         # The job ID names the attempt: replacing an earlier job of this batch could take the only
         # job of another batch.
         job_id = f"batch-{batch.pk}-{batch.claim_token}"
-        jobs.enqueue_or_replace_delayed_job_on_commit("sms", due_at, SEND_NEXT, job_id=job_id)
+        jobs.enqueue_delayed_on_commit("sms", due_at, SEND_NEXT, job_id=job_id)
     return bool(returned)

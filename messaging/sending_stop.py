@@ -196,9 +196,7 @@ STOP_SENDING = """
 
 
 def _enqueue_probe(at: datetime) -> None:
-    jobs.enqueue_or_replace_delayed_job_on_commit(
-        "sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}"
-    )
+    jobs.enqueue_delayed_on_commit("sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}")
 
 
 def increment_refused_calls_since_last_accepted() -> int:

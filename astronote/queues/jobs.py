@@ -85,7 +85,7 @@ def _enqueue_copies_now(queue_name: str, task_path: str, count: int) -> None:
             pipeline.execute()
 
 
-def enqueue_or_replace_delayed_job_on_commit(
+def enqueue_delayed_on_commit(
     queue_name: str, when: datetime, task_path: str, *args: Any, job_id: str
 ) -> None:
     """Put the job on the queue at an aware time; the same `job_id` replaces the earlier one."""
