@@ -106,7 +106,7 @@ def cancel_campaign_and_enqueue_cancelling_of_batches(campaign: Campaign, *, by:
             finished_at=database_now(),
         )
         audit.write_entry("cancel", campaign, by=by)
-        jobs.cancel_delayed_job_on_commit_if_present("scheduler", schedule.start_job_id(campaign))
+        jobs.cancel_delayed_on_commit("scheduler", schedule.start_job_id(campaign))
         jobs.enqueue_on_commit("scheduler", FINISH_CANCELLING, campaign.pk)
 
 

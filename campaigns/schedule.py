@@ -102,7 +102,7 @@ def unschedule_to_draft_and_cancel_start_job_or_raise(campaign: Campaign, *, by:
         if not updated:
             raise ValueError(gettext("only a scheduled campaign can be unscheduled"))
         audit.write_entry("unschedule", campaign, by=by)
-        jobs.cancel_delayed_job_on_commit_if_present("scheduler", start_job_id(campaign))
+        jobs.cancel_delayed_on_commit("scheduler", start_job_id(campaign))
 
 
 def start_job_id(campaign: Campaign) -> str:

@@ -96,7 +96,7 @@ def enqueue_delayed_on_commit(
     )
 
 
-def cancel_delayed_job_on_commit_if_present(queue_name: str, job_id: str) -> None:
+def cancel_delayed_on_commit(queue_name: str, job_id: str) -> None:
     """Cancel a delayed job once the transaction commits; a missing job is ignored."""
     _on_commit_unless_disabled_and_log_redis_errors(
         queue_name, lambda: _scheduler(queue_name).cancel(job_id)

@@ -90,10 +90,10 @@ def test_a_delayed_job_is_put_and_taken_back_only_when_the_transaction_commits()
         assert delayed() == {}
     jobs.enqueue_delayed_on_commit("scheduler", SOON, TASK, 8, job_id="b")
     with transaction.atomic():
-        jobs.cancel_delayed_job_on_commit_if_present("scheduler", "a")
+        jobs.cancel_delayed_on_commit("scheduler", "a")
         assert set(delayed()) == {"a", "b"}
     assert set(delayed()) == {"b"}
-    jobs.cancel_delayed_job_on_commit_if_present("scheduler", "gone")
+    jobs.cancel_delayed_on_commit("scheduler", "gone")
 
 
 def test_a_delayed_job_of_the_same_name_replaces_the_earlier_one():
