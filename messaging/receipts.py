@@ -57,9 +57,9 @@ MAX_CALL_DURATION = timedelta(minutes=5)
 
 def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
     """Store receipts, each once, and enqueue a job that applies them."""
-    if insert_events_not_stored_yet(
-        new_events, WebhookEventType.RECEIPT
-    ) and jobs.start_debounce_or_true_if_redis_is_away(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
+    if insert_events_not_stored_yet(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
+        DEBOUNCE_KEY, DEBOUNCE_SECONDS
+    ):
         jobs.enqueue_on_commit("delivery_status_poller", APPLY_RECEIPTS)
 
 

@@ -89,7 +89,7 @@ def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _enqueue_apply_job_unless_debounced() -> None:
-    if jobs.start_debounce_or_true_if_redis_is_away(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
+    if jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
         jobs.enqueue_on_commit("delivery_status_poller", APPLY_REPLIES)
 
 

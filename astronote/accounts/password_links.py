@@ -87,7 +87,5 @@ class ForgottenPasswordForm(forms.Form):
         """Send the link, at most one in ten minutes to an account."""
         email = self.cleaned_data["email"].strip().lower()
         account = Operator.objects.filter(email=email, is_active=True).first()
-        if account and jobs.start_debounce_or_true_if_redis_is_away(
-            f"astronote:password-link:{account.pk}", MAIL_EVERY
-        ):
+        if account and jobs.start_debounce(f"astronote:password-link:{account.pk}", MAIL_EVERY):
             mail_password_link_in_background(account, by="forgotten password")

@@ -156,7 +156,7 @@ def _on_commit_unless_disabled_and_log_redis_errors(
     transaction.on_commit(attempt)
 
 
-def start_debounce_or_true_if_redis_is_away(key: str, seconds: int) -> bool:
+def start_debounce(key: str, seconds: int) -> bool:
     """Start a debounce period of `seconds` for a key; return whether none was running.
 
     Of many callers within the period only the first gets True. True also if Redis cannot be asked.

@@ -133,21 +133,21 @@ def test_with_queues_disabled_nothing_is_put_counted_or_cleaned(settings):
     jobs.enqueue_copies_on_commit("scheduler", TASK, 2)
     jobs.enqueue_delayed_on_commit("scheduler", timezone.now(), TASK, 8, job_id="a")
     jobs.requeue_abandoned_jobs("watchdog")
-    assert not jobs.start_debounce_or_true_if_redis_is_away("key", 60)
+    assert not jobs.start_debounce("key", 60)
     assert (jobs.count_waiting_jobs("scheduler"), jobs.count_abandoned_jobs("watchdog")) == (0, 0)
     assert jobs.redis_connection().dbsize() == before
 
 
 @pytest.mark.slow
 def test_something_is_first_once_in_its_time_or_until_it_is_forgotten():
-    assert jobs.start_debounce_or_true_if_redis_is_away("key", 60)
-    assert not jobs.start_debounce_or_true_if_redis_is_away("key", 60)
-    assert jobs.start_debounce_or_true_if_redis_is_away("other", 60)
+    assert jobs.start_debounce("key", 60)
+    assert not jobs.start_debounce("key", 60)
+    assert jobs.start_debounce("other", 60)
     assert 50 < jobs.redis_connection().ttl("key") <= 60
     jobs.end_debounce("key")
-    assert jobs.start_debounce_or_true_if_redis_is_away("key", 60)
-    assert jobs.start_debounce_or_true_if_redis_is_away("short", 1)
-    wait_until(lambda: jobs.start_debounce_or_true_if_redis_is_away("short", 1), seconds=5)
+    assert jobs.start_debounce("key", 60)
+    assert jobs.start_debounce("short", 1)
+    wait_until(lambda: jobs.start_debounce("short", 1), seconds=5)
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ from astronote.queues import jobs
 jobs.enqueue_on_commit("sms", "messaging.tasks.send_next_batch")
 now = __import__("datetime").datetime.now()
 jobs.enqueue_delayed_on_commit("sms", now, "x", job_id="a")
-print(jobs.start_debounce_or_true_if_redis_is_away("key", 60))
+print(jobs.start_debounce("key", 60))
 """
     done = subprocess.run(
         [sys.executable, "-c", script],
