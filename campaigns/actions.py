@@ -37,7 +37,7 @@ TEST_KEY_PREFIX = "test:"
 FINISH_CANCELLING = "campaigns.tasks.drop_cancelled_batches"
 
 
-def start_now_or_audit_refusal_and_raise_blocked(campaign: Campaign, *, by: Any) -> None:
+def start_now(campaign: Campaign, *, by: Any) -> None:
     """Start a campaign now.
 
     Raises:

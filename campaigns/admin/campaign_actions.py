@@ -71,7 +71,7 @@ def _has_open_confirmation_request_by_another(campaign: Campaign, account: Any) 
 CAMPAIGN_ACTIONS = {
     "start": CampaignAction(
         _("Send now"),
-        actions.start_now_or_audit_refusal_and_raise_blocked,
+        actions.start_now,
         STARTABLE_STATUSES,
         _("started"),
         _("Sending starts at once."),

@@ -63,7 +63,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
         campaign, "+306900000099", by=admin_user
     )
     campaign.refresh_from_db()
-    actions.start_now_or_audit_refusal_and_raise_blocked(campaign, by=admin_user)
+    actions.start_now(campaign, by=admin_user)
     actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=admin_user)
     actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=admin_user)
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by=admin_user)
@@ -94,7 +94,7 @@ def test_what_was_refused_is_not_kept(alice, everybody):
     with pytest.raises(ValueError):
         actions.enqueue_test_message_with_sample_values_or_raise_blocked(draft, "12", by="test")
     sent = make_campaign(alice, everybody, status="completed")
-    actions.start_now_or_audit_refusal_and_raise_blocked(sent, by="test")
+    actions.start_now(sent, by="test")
     assert kept() == []
 
 

@@ -130,7 +130,7 @@ def test_a_service_operator_may_nothing_else_that_an_operator_may_not():
 
 def test_a_program_or_the_command_line_alone_may_not_send_service_messages(small):
     for verb in (
-        actions.start_now_or_audit_refusal_and_raise_blocked,
+        actions.start_now,
         actions.duplicate_as_draft,
     ):
         with pytest.raises(service_campaigns.NotPermitted):
@@ -181,7 +181,7 @@ def test_who_may_not_neither_makes_a_service_campaign_nor_makes_one_of_marketing
 
 
 def test_a_running_service_campaign_is_stopped_by_anybody_who_runs_campaigns(small, olga, anna):
-    actions.start_now_or_audit_refusal_and_raise_blocked(small, by=anna)
+    actions.start_now(small, by=anna)
     actions.pause_sending_campaign_and_hold_batches_or_raise(small, by=olga)
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(small, by=olga)
     assert Campaign.objects.get().status == "cancelled"
@@ -191,7 +191,7 @@ def test_a_campaign_that_became_service_meanwhile_is_refused_too(small, olga):
     seen = Campaign.objects.get()
     seen.message_type = "marketing"
     with pytest.raises(service_campaigns.NotPermitted):
-        actions.start_now_or_audit_refusal_and_raise_blocked(seen, by=olga)
+        actions.start_now(seen, by=olga)
     with pytest.raises(service_campaigns.NotPermitted):
         schedule.schedule_campaign_and_enqueue_start_or_raise(seen, soon(), by=olga)
     small.refresh_from_db()
@@ -276,7 +276,7 @@ def test_the_form_says_beside_the_choice_what_each_type_means(address, big, anna
 def test_the_audit_trail_says_type_size_and_who(small, anna):
     at = soon()
     schedule.schedule_campaign_and_enqueue_start_or_raise(small, at, by=anna)
-    actions.start_now_or_audit_refusal_and_raise_blocked(small, by=anna)
+    actions.start_now(small, by=anna)
     kept = AuditEntry.objects.order_by("pk").values_list("action", "actor", "details")
     told = {"message_type": "service", "recipients": 3}
     assert list(kept) == [
@@ -298,9 +298,9 @@ def test_a_start_at_its_time_is_in_the_audit_trail_as_the_schedulers(small, anna
 
 
 def test_without_a_second_person_it_goes_to_no_more_than_the_store_allows(big, small, anna):
-    actions.start_now_or_audit_refusal_and_raise_blocked(small, by=anna)
+    actions.start_now(small, by=anna)
     for start in (
-        lambda: actions.start_now_or_audit_refusal_and_raise_blocked(big, by=anna),
+        lambda: actions.start_now(big, by=anna),
         lambda: schedule.schedule_campaign_and_enqueue_start_or_raise(big, soon(), by=anna),
         lambda: enqueue.enqueue_campaign(big.pk),
     ):
@@ -316,19 +316,19 @@ def test_without_a_second_person_it_goes_to_no_more_than_the_store_allows(big, s
 def test_marketing_needs_no_second_person(alice, everybody, olga):
     campaign = make_campaign(alice, everybody)
     assert preview_campaign(campaign).problem == ""
-    actions.start_now_or_audit_refusal_and_raise_blocked(campaign, by=olga)
+    actions.start_now(campaign, by=olga)
     assert CampaignMessage.objects.count() == 4
 
 
 def test_a_second_person_confirms_and_it_starts(big, anna, ben):
     service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
     with pytest.raises(SendingBlocked):
-        actions.start_now_or_audit_refusal_and_raise_blocked(big, by=anna)
+        actions.start_now(big, by=anna)
     confirm(big, by=ben)
     found = ServiceConfirmation.objects.get()
     assert (found.asked_by, found.confirmed_by) == (anna, ben)
     assert abs(found.confirmed_at - timezone.now()) < timedelta(minutes=1)
-    actions.start_now_or_audit_refusal_and_raise_blocked(big, by=anna)
+    actions.start_now(big, by=anna)
     assert CampaignMessage.objects.count() == 4
     kept = AuditEntry.objects.order_by("pk").values_list("action", "actor", "details")
     told = {"message_type": "service", "recipients": 4}
@@ -366,7 +366,7 @@ def test_what_nobody_asked_for_is_not_confirmed(big, small, alice, everybody, an
     for campaign in (small, make_campaign(alice, everybody)):
         with pytest.raises(ValueError, match="needs no confirmation"):
             service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=anna)
-    actions.start_now_or_audit_refusal_and_raise_blocked(small, by=anna)
+    actions.start_now(small, by=anna)
     with pytest.raises(ValueError, match="started already"):
         service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(small, by=anna)
 

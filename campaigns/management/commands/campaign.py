@@ -14,7 +14,7 @@ from campaigns.models import Campaign
 from campaigns.reports import campaign_counters_and_report_as_dict
 
 ACTIONS: dict[str, Callable[..., Any]] = {
-    "start": actions.start_now_or_audit_refusal_and_raise_blocked,
+    "start": actions.start_now,
     "pause": actions.pause_sending_campaign_and_hold_batches_or_raise,
     "resume": actions.resume_paused_campaign_and_release_batches_or_raise,
     "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
