@@ -51,7 +51,7 @@ def start_now(campaign: Campaign, *, by: Any) -> None:
         raise
 
 
-def pause_sending_campaign_and_hold_batches_or_raise(campaign: Campaign, *, by: Any) -> None:
+def pause_campaign(campaign: Campaign, *, by: Any) -> None:
     """Stop a sending campaign and hold its batches; batches being submitted still go out.
 
     Raises:

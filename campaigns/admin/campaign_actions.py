@@ -131,7 +131,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "pause": CampaignAction(
         _("Pause"),
-        actions.pause_sending_campaign_and_hold_batches_or_raise,
+        actions.pause_campaign,
         (CampaignStatus.SENDING,),
         _("paused"),
     ),

@@ -40,7 +40,7 @@ def send_all():
 def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
     store, campaign = started(settings)
     sending.claim_and_process_next_batch_or_probe()
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=operator)
+    actions.pause_campaign(campaign, by=operator)
     assert list(send_all()) == []
     assert run_watchdog()["batches_enqueued"] == 0
     jobs.get_queue("sms").empty()
@@ -56,7 +56,7 @@ def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
 def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, operator):
     _, campaign = started(settings, batch_size=10)
     batch = sending.claim_next_batch_unless_stopped()
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=operator)
+    actions.pause_campaign(campaign, by=operator)
     assert not batch.message_class.decide_whether_to_send(batch).may_send
     Batch.objects.update(status="pending", claim_token=None)
     assert sending.claim_and_process_next_batch_or_probe() == "held"
@@ -120,7 +120,7 @@ def test_a_cancelling_whose_job_is_lost_is_finished_by_the_watchdog(settings):
 @pytest.mark.parametrize(
     "action",
     [
-        actions.pause_sending_campaign_and_hold_batches_or_raise,
+        actions.pause_campaign,
         actions.resume_paused_campaign_and_release_batches_or_raise,
         actions.cancel_campaign_and_enqueue_cancelling_of_batches,
     ],

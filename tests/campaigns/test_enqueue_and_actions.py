@@ -64,7 +64,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
     )
     campaign.refresh_from_db()
     actions.start_now(campaign, by=admin_user)
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by=admin_user)
+    actions.pause_campaign(campaign, by=admin_user)
     actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=admin_user)
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by=admin_user)
     copy = actions.duplicate_as_draft(campaign, by=admin_user)
@@ -85,7 +85,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
 def test_what_was_refused_is_not_kept(alice, everybody):
     draft = make_campaign(alice, everybody)
     for verb in (
-        actions.pause_sending_campaign_and_hold_batches_or_raise,
+        actions.pause_campaign,
         actions.resume_paused_campaign_and_release_batches_or_raise,
         schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
     ):
@@ -349,7 +349,7 @@ def test_a_pause_holds_only_its_own_campaigns_batches(alice, everybody):
     automatic = Batch.objects.create(
         owner=alice, kind="automation", source_id=first.pk, sender="TESTSHOP", size=1
     )
-    actions.pause_sending_campaign_and_hold_batches_or_raise(first, by="test")
+    actions.pause_campaign(first, by="test")
     assert first.status == "paused"
     for batch, until in ((mine, HELD), (others, None), (automatic, None)):
         batch.refresh_from_db()
@@ -360,7 +360,7 @@ def test_a_pause_holds_only_its_own_campaigns_batches(alice, everybody):
 def test_going_on_releases_what_was_held_and_not_what_waits_for_a_time(alice, everybody, settings):
     settings.SMS_BATCH_SIZE = 2
     campaign = enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+    actions.pause_campaign(campaign, by="test")
     first, second = Batch.objects.order_by("pk")
     Batch.objects.filter(pk=second.pk).update(not_before=soon(hours=1))
     jobs.get_queue("sms").empty()

@@ -242,9 +242,7 @@ class Chaos:
             self.held = make_campaign(
                 owner, List.objects.get(owner=owner), message_text="Held back {{first_name}}"
             )
-            actions.pause_sending_campaign_and_hold_batches_or_raise(
-                enqueue.enqueue_campaign(self.held.pk), by="chaos"
-            )
+            actions.pause_campaign(enqueue.enqueue_campaign(self.held.pk), by="chaos")
 
     def held_has_outlived_its_credits(self) -> bool:
         """Whether the watchdog has had its time to expire what is still to be sent."""
@@ -429,7 +427,7 @@ class Chaos:
         campaign = self.draw.choice(campaigns)
         todo = "resume" if campaign.status == "paused" else self.draw.choice(["pause", "cancel"])
         action = {
-            "pause": actions.pause_sending_campaign_and_hold_batches_or_raise,
+            "pause": actions.pause_campaign,
             "resume": actions.resume_paused_campaign_and_release_batches_or_raise,
             "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
         }[todo]

@@ -168,12 +168,12 @@ def start(store):
 
 def pause(store):
     campaign = started(store)
-    return lambda: actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+    return lambda: actions.pause_campaign(campaign, by="test")
 
 
 def resume(store):
     campaign = started(store)
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+    actions.pause_campaign(campaign, by="test")
     return lambda: actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by="test")
 
 

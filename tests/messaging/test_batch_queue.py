@@ -181,7 +181,7 @@ def test_batches_that_are_released_keep_their_order(start):
 def test_releasing_one_campaign_leaves_another_paused(start):
     alices, bobs = start("alice"), start("bob")
     for campaign in (alices, bobs):
-        actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+        actions.pause_campaign(campaign, by="test")
     actions.resume_paused_campaign_and_release_batches_or_raise(alices, by="test")
     assert [Batch.objects.get(pk=pk).source_id for pk in in_order()] == [alices.pk]
     assert Batch.objects.get(source_id=bobs.pk).waiting_for == "the campaign is paused"
@@ -189,13 +189,13 @@ def test_releasing_one_campaign_leaves_another_paused(start):
 
 def test_pausing_one_campaign_does_not_hold_up_another(start):
     alices, bobs = start("alice"), start("bob")
-    actions.pause_sending_campaign_and_hold_batches_or_raise(alices, by="test")
+    actions.pause_campaign(alices, by="test")
     assert [Batch.objects.get(pk=pk).source_id for pk in in_order()] == [bobs.pk]
 
 
 def test_a_new_campaign_does_not_go_before_one_that_is_sending(start):
     paused, sending_one = start("alice", batches=2), start("bob", batches=2)
-    actions.pause_sending_campaign_and_hold_batches_or_raise(paused, by="test")
+    actions.pause_campaign(paused, by="test")
     Batch.objects.filter(source_id=sending_one.pk).update(turn=10)
     assert lowest_due_turn_or_zero() == 10
 
@@ -244,7 +244,7 @@ def test_each_delay_of_a_batch_has_a_job_of_its_own(start):
 def test_a_batch_of_a_paused_campaign_has_no_job(start):
     campaign = start()
     batch = claim_next_batch_unless_stopped()
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+    actions.pause_campaign(campaign, by="test")
     return_to_queue_and_enqueue_if_claimed(batch, reason="the campaign is paused", due_at=HELD)
     assert Batch.objects.get().status == "pending"
     assert delayed_jobs() == []
