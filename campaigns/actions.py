@@ -70,7 +70,7 @@ def pause_campaign(campaign: Campaign, *, by: Any) -> None:
         )
 
 
-def resume_paused_campaign_and_release_batches_or_raise(campaign: Campaign, *, by: Any) -> None:
+def resume_campaign(campaign: Campaign, *, by: Any) -> None:
     """Let a paused campaign go on and release its batches.
 
     Raises:

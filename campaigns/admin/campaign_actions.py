@@ -137,7 +137,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "resume": CampaignAction(
         _("Resume"),
-        actions.resume_paused_campaign_and_release_batches_or_raise,
+        actions.resume_campaign,
         (CampaignStatus.PAUSED,),
         _("resumed"),
         style="primary",

@@ -44,7 +44,7 @@ def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
     assert list(send_all()) == []
     assert run_watchdog()["batches_enqueued"] == 0
     jobs.get_queue("sms").empty()
-    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=operator)
+    actions.resume_campaign(campaign, by=operator)
     assert jobs.count_waiting_jobs("sms") == 2
     assert list(send_all()) == ["accepted", "accepted"]
     campaign.refresh_from_db()
@@ -61,7 +61,7 @@ def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, opera
     Batch.objects.update(status="pending", claim_token=None)
     assert sending.claim_and_process_next_batch_or_probe() == "held"
     assert sandbox.summary()["calls"] == 0
-    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=operator)
+    actions.resume_campaign(campaign, by=operator)
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"
 
 
@@ -121,7 +121,7 @@ def test_a_cancelling_whose_job_is_lost_is_finished_by_the_watchdog(settings):
     "action",
     [
         actions.pause_campaign,
-        actions.resume_paused_campaign_and_release_batches_or_raise,
+        actions.resume_campaign,
         actions.cancel_campaign_and_enqueue_cancelling_of_batches,
     ],
 )

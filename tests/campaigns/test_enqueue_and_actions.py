@@ -65,7 +65,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
     campaign.refresh_from_db()
     actions.start_now(campaign, by=admin_user)
     actions.pause_campaign(campaign, by=admin_user)
-    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by=admin_user)
+    actions.resume_campaign(campaign, by=admin_user)
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by=admin_user)
     copy = actions.duplicate_as_draft(campaign, by=admin_user)
     subject = f"campaign {campaign.pk}"
@@ -86,7 +86,7 @@ def test_what_was_refused_is_not_kept(alice, everybody):
     draft = make_campaign(alice, everybody)
     for verb in (
         actions.pause_campaign,
-        actions.resume_paused_campaign_and_release_batches_or_raise,
+        actions.resume_campaign,
         schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
     ):
         with pytest.raises(ValueError):
@@ -364,7 +364,7 @@ def test_going_on_releases_what_was_held_and_not_what_waits_for_a_time(alice, ev
     first, second = Batch.objects.order_by("pk")
     Batch.objects.filter(pk=second.pk).update(not_before=soon(hours=1))
     jobs.get_queue("sms").empty()
-    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by="test")
+    actions.resume_campaign(campaign, by="test")
     first.refresh_from_db()
     second.refresh_from_db()
     assert (first.not_before, first.waiting_for) == (None, "")

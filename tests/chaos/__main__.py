@@ -428,7 +428,7 @@ class Chaos:
         todo = "resume" if campaign.status == "paused" else self.draw.choice(["pause", "cancel"])
         action = {
             "pause": actions.pause_campaign,
-            "resume": actions.resume_paused_campaign_and_release_batches_or_raise,
+            "resume": actions.resume_campaign,
             "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
         }[todo]
         try:
@@ -814,7 +814,7 @@ class Chaos:
         for campaign in Campaign.objects.filter(status="paused"):
             self.insist(
                 partial(
-                    actions.resume_paused_campaign_and_release_batches_or_raise,
+                    actions.resume_campaign,
                     campaign,
                     by="chaos",
                 )

@@ -97,7 +97,7 @@ def test_a_campaign_is_paused_and_cancelled_between_the_halves(sandbox, settings
     assert sending.claim_and_process_next_batch_or_probe() == "halved"
     actions.pause_campaign(campaign, by="test")
     assert send_all_due() == []
-    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by="test")
+    actions.resume_campaign(campaign, by="test")
     assert sending.claim_and_process_next_batch_or_probe() in ("halved", "accepted")
     actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
     send_all_due()

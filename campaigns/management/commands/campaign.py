@@ -16,7 +16,7 @@ from campaigns.reports import campaign_counters_and_report_as_dict
 ACTIONS: dict[str, Callable[..., Any]] = {
     "start": actions.start_now,
     "pause": actions.pause_campaign,
-    "resume": actions.resume_paused_campaign_and_release_batches_or_raise,
+    "resume": actions.resume_campaign,
     "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
     "schedule": schedule.schedule_campaign_and_enqueue_start_or_raise,
     "unschedule": schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
