@@ -89,7 +89,7 @@ def resume_campaign(campaign: Campaign, *, by: Any) -> None:
         )
 
 
-def cancel_campaign_and_enqueue_cancelling_of_batches(campaign: Campaign, *, by: Any) -> None:
+def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
     """End a campaign; a job skips the messages that were not sent and releases their credits.
 
     Batches being submitted still go out.

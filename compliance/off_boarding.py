@@ -201,9 +201,7 @@ def cancel_open_work_and_switch_automations_off(store: User) -> None:
     Batches that are being submitted to Mitto still go out.
     """
     for campaign in _open_campaigns(store):
-        _end_unless_already_ended(
-            actions.cancel_campaign_and_enqueue_cancelling_of_batches, campaign
-        )
+        _end_unless_already_ended(actions.cancel_campaign, campaign)
     for active in _active_automations(store):
         for automation in active:
             switch_automation_and_audit_or_raise(automation, False, by=NAME)

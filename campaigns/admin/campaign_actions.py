@@ -144,7 +144,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "cancel": CampaignAction(
         _("Cancel"),
-        actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+        actions.cancel_campaign,
         (CampaignStatus.SCHEDULED, *RUNNING_STATUSES),
         _("cancelled"),
         _("Messages that were not sent are skipped and not charged. This cannot be undone."),

@@ -78,7 +78,7 @@ def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, sett
     store, campaign = started(settings)
     sending.claim_and_process_next_batch_or_probe()
     in_hand = sending.claim_next_batch_unless_stopped()
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by=operator)
+    actions.cancel_campaign(campaign, by=operator)
     assert actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk) == 2
     assert sending.mark_submitting_and_get_sendable_or_raise_postponed(in_hand) == []
     assert list(send_all()) == []
@@ -94,7 +94,7 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
     sandbox.behave(fault="too_many")
     batch = sending.claim_next_batch_unless_stopped()
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")
     assert (
         sending.settle_halve_or_requeue_batch(
             batch, messages, sending.mitto.RetryLater("asks to wait")
@@ -110,7 +110,7 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
 
 def test_a_cancelling_whose_job_is_lost_is_finished_by_the_watchdog(settings):
     store, campaign = started(settings)
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")
     jobs.redis_connection().flushdb()
     assert run_watchdog()["cancellings_finished"] == 1
     campaign.refresh_from_db()
@@ -122,7 +122,7 @@ def test_a_cancelling_whose_job_is_lost_is_finished_by_the_watchdog(settings):
     [
         actions.pause_campaign,
         actions.resume_campaign,
-        actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+        actions.cancel_campaign,
     ],
 )
 def test_what_does_not_fit_the_campaigns_state_is_refused(action, settings):

@@ -66,7 +66,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
     actions.start_now(campaign, by=admin_user)
     actions.pause_campaign(campaign, by=admin_user)
     actions.resume_campaign(campaign, by=admin_user)
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by=admin_user)
+    actions.cancel_campaign(campaign, by=admin_user)
     copy = actions.duplicate_as_draft(campaign, by=admin_user)
     subject = f"campaign {campaign.pk}"
     assert kept() == [
@@ -374,7 +374,7 @@ def test_going_on_releases_what_was_held_and_not_what_waits_for_a_time(alice, ev
 
 def test_cancelling_enqueues_the_job_that_skips_what_was_not_sent(alice, everybody):
     campaign = enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")
     [job] = jobs.get_queue("scheduler").get_jobs()
     assert (job.func_name, job.args) == (
         "campaigns.tasks.drop_cancelled_batches",
@@ -391,14 +391,14 @@ def test_cancelling_enqueues_the_job_that_skips_what_was_not_sent(alice, everybo
 def test_cancelling_a_scheduled_campaign_takes_its_delayed_job_back(alice, everybody):
     campaign = make_campaign(alice, everybody)
     schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, soon(hours=1), by="test")
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")
     assert delayed_jobs() == []
 
 
 def test_finishing_a_cancelling_touches_no_campaign_that_goes_on(alice, everybody):
     first, mine, second, others = two_campaigns(alice, everybody)
     assert actions.cancel_unsent_batches_if_campaign_is_cancelled(second.pk) == 0
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(first, by="test")
+    actions.cancel_campaign(first, by="test")
     assert actions.cancel_unsent_batches_if_campaign_is_cancelled(first.pk) == 1
     mine.refresh_from_db()
     others.refresh_from_db()

@@ -183,7 +183,7 @@ def test_who_may_not_neither_makes_a_service_campaign_nor_makes_one_of_marketing
 def test_a_running_service_campaign_is_stopped_by_anybody_who_runs_campaigns(small, olga, anna):
     actions.start_now(small, by=anna)
     actions.pause_campaign(small, by=olga)
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(small, by=olga)
+    actions.cancel_campaign(small, by=olga)
     assert Campaign.objects.get().status == "cancelled"
 
 

@@ -179,4 +179,4 @@ def test_a_reason_for_waiting_names_the_zone(store, admin_client, settings):
     )  # fmt: skip
     page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").text
     assert re.search(rf"tried again at (\S+ )?\d\d:\d\d {ZONE}", page)
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")

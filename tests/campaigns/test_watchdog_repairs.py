@@ -373,7 +373,7 @@ def test_a_batch_that_a_worker_prepares_is_dropped_when_its_cancelling_is_finish
 ):
     campaign, batch = start(alice, everybody)
     in_hand = claim_next_batch_unless_stopped()
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")
     lose_jobs()
     assert run_watchdog()["cancellings_finished"] == 1
     assert sending.mark_submitting_and_get_sendable_or_raise_postponed(in_hand) == []

@@ -429,7 +429,7 @@ class Chaos:
         action = {
             "pause": actions.pause_campaign,
             "resume": actions.resume_campaign,
-            "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+            "cancel": actions.cancel_campaign,
         }[todo]
         try:
             action(campaign, by="chaos")
@@ -655,7 +655,7 @@ class Chaos:
 
         due = Campaign.objects.filter(status="scheduled", scheduled_at__lt=timezone.now())
         for campaign in due:
-            actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="chaos")
+            actions.cancel_campaign(campaign, by="chaos")
 
     def set_clock(self) -> None:
         """A process's clock jumps; it is right again when the process is started anew."""
@@ -820,11 +820,7 @@ class Chaos:
                 )
             )
         for campaign in Campaign.objects.filter(status="scheduled").exclude(block_reason=""):
-            self.insist(
-                partial(
-                    actions.cancel_campaign_and_enqueue_cancelling_of_batches, campaign, by="chaos"
-                )
-            )
+            self.insist(partial(actions.cancel_campaign, campaign, by="chaos"))
         self.quiet(lambda: self.rules.unfinished() == [], "work")
         # Credits of unknown messages come free in time, and with them what could not be paid.
         held = CreditReservation.objects.filter(status="reserved")

@@ -179,7 +179,7 @@ def resume(store):
 
 def cancel(store):
     campaign = started(store)
-    return lambda: actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    return lambda: actions.cancel_campaign(campaign, by="test")
 
 
 def draft_to_those_not_reached(store):

@@ -362,7 +362,7 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
 
 def test_a_held_back_batch_of_a_cancelled_campaign_is_dropped(start, sandbox):
     campaign = start()
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")
     assert sending.claim_and_process_next_batch_or_probe() == "dropped"
     assert sandbox.summary()["calls"] == 0
     assert statuses() == ["skipped"]

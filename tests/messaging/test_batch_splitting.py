@@ -99,7 +99,7 @@ def test_a_campaign_is_paused_and_cancelled_between_the_halves(sandbox, settings
     assert send_all_due() == []
     actions.resume_campaign(campaign, by="test")
     assert sending.claim_and_process_next_batch_or_probe() in ("halved", "accepted")
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")
     send_all_due()
     assert Wallet.objects.get().reserved_balance == 0
     assert not Batch.objects.filter(status="pending").exists()

@@ -386,7 +386,7 @@ def test_a_stop_while_nothing_waits_says_what_is_tried_next(sandbox, settings):
     campaign = start_campaign(settings, messages=3)
     sandbox.behave(account_status=401)
     assert send_all_due() == ["account refused"]
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")
     actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
     (said,) = sending_stop.describe_stops()
     assert "0 messages wait" in said and "The first message that waits is tried" in said

@@ -17,7 +17,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "start": actions.start_now,
     "pause": actions.pause_campaign,
     "resume": actions.resume_campaign,
-    "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+    "cancel": actions.cancel_campaign,
     "schedule": schedule.schedule_campaign_and_enqueue_start_or_raise,
     "unschedule": schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
     "duplicate": actions.duplicate_as_draft,
