@@ -110,7 +110,7 @@ def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
         jobs.enqueue_on_commit("scheduler", FINISH_CANCELLING, campaign.pk)
 
 
-def cancel_unsent_batches_if_campaign_is_cancelled(campaign_id: int) -> int:
+def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
     """Drop the unsent batches of a cancelled campaign; return how many.
 
     Their messages are skipped and their credits released.

@@ -69,7 +69,7 @@ def cancel_unsent_batches_of_cancelled_and_count_campaigns(dry_run: bool) -> int
     if dry_run:
         return len(ids)
     for campaign in Campaign.objects.filter(pk__in=ids).order_by("pk"):
-        batch_count = actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+        batch_count = actions.cancel_batches_of_cancelled_campaign(campaign.pk)
         audit.write_entry("cancelling finished", campaign, by=NAME, batches=batch_count)
     return len(ids)
 

@@ -29,7 +29,7 @@ def start_due_campaigns() -> int:
 
 def drop_cancelled_batches(campaign_id: int) -> int:
     """Queue scheduler: drop the unsent batches of a cancelled campaign."""
-    return actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign_id)
+    return actions.cancel_batches_of_cancelled_campaign(campaign_id)
 
 
 def run_birthdays() -> dict[str, int]:

@@ -152,7 +152,7 @@ def _statements(campaign: Any) -> int:
     word, statements = counted(sending.claim_and_process_next_batch_or_probe)
     assert word == "accepted"
     actions.cancel_campaign(campaign, by="benchmark")
-    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     return statements
 
 

@@ -79,7 +79,7 @@ def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, sett
     sending.claim_and_process_next_batch_or_probe()
     in_hand = sending.claim_next_batch_unless_stopped()
     actions.cancel_campaign(campaign, by=operator)
-    assert actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk) == 2
+    assert actions.cancel_batches_of_cancelled_campaign(campaign.pk) == 2
     assert sending.mark_submitting_and_get_sendable_or_raise_postponed(in_hand) == []
     assert list(send_all()) == []
     campaign.refresh_from_db()

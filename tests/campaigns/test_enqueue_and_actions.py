@@ -397,9 +397,9 @@ def test_cancelling_a_scheduled_campaign_takes_its_delayed_job_back(alice, every
 
 def test_finishing_a_cancelling_touches_no_campaign_that_goes_on(alice, everybody):
     first, mine, second, others = two_campaigns(alice, everybody)
-    assert actions.cancel_unsent_batches_if_campaign_is_cancelled(second.pk) == 0
+    assert actions.cancel_batches_of_cancelled_campaign(second.pk) == 0
     actions.cancel_campaign(first, by="test")
-    assert actions.cancel_unsent_batches_if_campaign_is_cancelled(first.pk) == 1
+    assert actions.cancel_batches_of_cancelled_campaign(first.pk) == 1
     mine.refresh_from_db()
     others.refresh_from_db()
     assert (mine.status, others.status) == ("cancelled", "pending")

@@ -126,7 +126,7 @@ def test_a_campaign_that_is_sending_has_nobody_not_reached_yet(campaign):
 def test_the_cancelled_part_of_a_campaign_can_be_sent_after_all(campaign, sandbox):
     sending.claim_and_process_next_batch_or_probe()
     actions.cancel_campaign(campaign, by="test")
-    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     campaign.refresh_from_db()
     draft = actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
     enqueue.enqueue_campaign(draft.pk)
@@ -226,7 +226,7 @@ def test_unknown_messages_of_a_cancelled_campaign_stay_unknown(campaign, sandbox
     sandbox.behave(fault="drop_after", fault_count=3)
     assert [sending.claim_and_process_next_batch_or_probe() for _ in range(3)] == ["unknown"] * 3
     actions.cancel_campaign(campaign, by="test")
-    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     page = operator.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").content.decode()
     assert "Unknown: mark failed" in page and "Unknown: send again" not in page
     with pytest.raises(CommandError, match="nothing is sent again: the campaign is cancelled"):

@@ -387,7 +387,7 @@ def test_a_stop_while_nothing_waits_says_what_is_tried_next(sandbox, settings):
     sandbox.behave(account_status=401)
     assert send_all_due() == ["account refused"]
     actions.cancel_campaign(campaign, by="test")
-    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     (said,) = sending_stop.describe_stops()
     assert "0 messages wait" in said and "The first message that waits is tried" in said
     sandbox.behave(account_status=0)
