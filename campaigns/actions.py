@@ -167,7 +167,7 @@ def duplicate_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
     return copy
 
 
-def build_unsaved_copy_to_contacts_not_reached(campaign: Campaign) -> Campaign:
+def build_copy_to_not_reached(campaign: Campaign) -> Campaign:
     """The draft, not saved, with a campaign's text, to those whom the campaign did not reach."""
     return Campaign(
         owner=campaign.owner,
@@ -199,7 +199,7 @@ def get_or_create_draft_to_not_reached_or_raise(campaign: Campaign, *, by: Any) 
     drafts = Campaign.objects.filter(not_reached_by=campaign, status__in=STARTABLE_STATUSES)
     if existing := drafts.order_by("pk").first():
         return existing
-    draft = build_unsaved_copy_to_contacts_not_reached(campaign)
+    draft = build_copy_to_not_reached(campaign)
     if not campaign_audience_with_consent_and_age(draft).exists():
         raise ValueError(
             gettext(

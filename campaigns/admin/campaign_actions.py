@@ -168,7 +168,7 @@ CAMPAIGN_ACTIONS = {
             " and who may be messaged. Nothing is sent before you start it."
         ),
         sends=True,
-        preview=actions.build_unsaved_copy_to_contacts_not_reached,
+        preview=actions.build_copy_to_not_reached,
         offered=lambda campaign, _: bool(campaign.failed or campaign.skipped or campaign.unknown),
     ),
     "unknown_delivered": CampaignAction(
