@@ -182,7 +182,7 @@ def build_copy_to_not_reached(campaign: Campaign) -> Campaign:
 
 
 @transaction.atomic
-def get_or_create_draft_to_not_reached_or_raise(campaign: Campaign, *, by: Any) -> Campaign:
+def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft to those whom an ended campaign did not reach; nothing is sent yet.
 
     If there is one already that was not started, that one is returned.

@@ -159,7 +159,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "not_reached": CampaignAction(
         _("Send to those not reached"),
-        actions.get_or_create_draft_to_not_reached_or_raise,
+        actions.get_or_create_draft_to_not_reached,
         FINAL_CAMPAIGN_STATUSES,
         _("a draft to those not reached; nothing is sent yet"),
         _(

@@ -71,7 +71,7 @@ def test_exactly_those_not_reached_who_may_be_messaged_get_the_new_campaign(camp
     assert (campaign.status, campaign.sent, campaign.failed) == ("completed", 2, 2)
     assert (campaign.unknown, campaign.skipped) == (1, 1)
 
-    draft = actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+    draft = actions.get_or_create_draft_to_not_reached(campaign, by="test")
     assert (draft.status, draft.message_text) == ("draft", campaign.message_text)
     expire_reservations()  # the unknown message counts from now on
     enqueue.enqueue_campaign(draft.pk)
@@ -88,9 +88,9 @@ def test_an_unknown_message_counts_once_its_reservation_has_expired(campaign, sa
     send_all()
     campaign.refresh_from_db()
     with pytest.raises(ValueError, match="once their reservation has expired"):
-        actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+        actions.get_or_create_draft_to_not_reached(campaign, by="test")
     expire_reservations()
-    assert actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+    assert actions.get_or_create_draft_to_not_reached(campaign, by="test")
 
 
 def test_pressing_twice_makes_one_draft_and_nobody_gets_it_twice(campaign, sandbox):
@@ -101,7 +101,7 @@ def test_pressing_twice_makes_one_draft_and_nobody_gets_it_twice(campaign, sandb
     drafts = []
 
     def press():
-        drafts.append(actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test").pk)
+        drafts.append(actions.get_or_create_draft_to_not_reached(campaign, by="test").pk)
         connection.close()
 
     presses = [threading.Thread(target=press) for _ in range(4)]
@@ -113,14 +113,14 @@ def test_pressing_twice_makes_one_draft_and_nobody_gets_it_twice(campaign, sandb
     assert AuditEntry.objects.filter(action="send to those not reached").count() == 1
     enqueue.enqueue_campaign(drafts[0])
     with pytest.raises(ValueError, match="nobody"):
-        actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+        actions.get_or_create_draft_to_not_reached(campaign, by="test")
     send_all()
     assert sandbox.summary()["accepted"] == 6
 
 
 def test_a_campaign_that_is_sending_has_nobody_not_reached_yet(campaign):
     with pytest.raises(ValueError, match="has not ended"):
-        actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+        actions.get_or_create_draft_to_not_reached(campaign, by="test")
 
 
 def test_the_cancelled_part_of_a_campaign_can_be_sent_after_all(campaign, sandbox):
@@ -128,7 +128,7 @@ def test_the_cancelled_part_of_a_campaign_can_be_sent_after_all(campaign, sandbo
     actions.cancel_campaign(campaign, by="test")
     actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     campaign.refresh_from_db()
-    draft = actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+    draft = actions.get_or_create_draft_to_not_reached(campaign, by="test")
     enqueue.enqueue_campaign(draft.pk)
     send_all()
     assert (sandbox.summary()["accepted"], len(phones_of(draft))) == (6, 5)
