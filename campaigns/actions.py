@@ -220,7 +220,7 @@ def settle_unknown_as_delivered_and_charge(campaign: Campaign, *, by: Any) -> in
     )
 
 
-def settle_unknown_as_failed_and_release_credits(campaign: Campaign, *, by: Any) -> int:
+def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as failed; release their credits; return how many."""
     return _resolve_unknown_messages_of_campaign(
         unknown_messages.mark_unknown_failed_release_and_audit, campaign, by

@@ -184,7 +184,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "unknown_failed": CampaignAction(
         _("Unknown: mark failed"),
-        actions.settle_unknown_as_failed_and_release_credits,
+        actions.settle_unknown_as_failed,
         STARTED_STATUSES,
         _("its unknown messages have failed"),
         _(
