@@ -227,7 +227,7 @@ def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
     )
 
 
-def resend_unknown_or_raise_blocked_when_credits_run_out(campaign: Campaign, *, by: Any) -> int:
+def resend_unknown(campaign: Campaign, *, by: Any) -> int:
     """Send all unknown messages of a campaign again; return how many.
 
     Those that Mitto did accept are repeated. Whoever has got a message of a campaign to those not

@@ -195,7 +195,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "unknown_resend": CampaignAction(
         _("Unknown: send again"),
-        actions.resend_unknown_or_raise_blocked_when_credits_run_out,
+        actions.resend_unknown,
         (*RUNNING_STATUSES, CampaignStatus.COMPLETED, CampaignStatus.FAILED),
         _("its unknown messages are sent again"),
         _(
