@@ -260,9 +260,7 @@ def _resolve_unknown_messages_of_campaign(
     )
 
 
-def enqueue_test_message_with_sample_values_or_raise_blocked(
-    campaign: Campaign, phone_as_written: str, *, by: Any
-) -> DirectMessage:
+def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) -> DirectMessage:
     """Send the campaign's text, filled with sample fields, to one number; the store pays.
 
     Raises:

@@ -117,7 +117,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "test": CampaignAction(
         _("Send a test"),
-        actions.enqueue_test_message_with_sample_values_or_raise_blocked,
+        actions.enqueue_test_message,
         STARTABLE_STATUSES,
         _("a test is on its way"),
         _("The text, filled with sample fields, is sent to one number. The store pays for it."),

@@ -204,9 +204,7 @@ def test_a_store_on_hold_cannot_start(settings):
 def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
     store = make_store(phone_region="GR")
     campaign = make_campaign(store, None)
-    message = actions.enqueue_test_message_with_sample_values_or_raise_blocked(
-        campaign, "690 000 0099", by=operator
-    )
+    message = actions.enqueue_test_message(campaign, "690 000 0099", by=operator)
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     message.refresh_from_db()
     assert (message.status, message.to) == ("sent", "+306900000099")
@@ -214,9 +212,7 @@ def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
     store.wallet.refresh_from_db()
     assert store.wallet.balance == 999
     with pytest.raises(ValueError, match="not a valid phone number"):
-        actions.enqueue_test_message_with_sample_values_or_raise_blocked(
-            campaign, "12", by=operator
-        )
+        actions.enqueue_test_message(campaign, "12", by=operator)
     assert DirectMessage.objects.count() == 1
 
 

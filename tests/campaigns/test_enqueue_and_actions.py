@@ -59,9 +59,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
     at = soon(hours=1)
     schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by=admin_user)
     schedule.unschedule_to_draft_and_cancel_start_job_or_raise(campaign, by=admin_user)
-    message = actions.enqueue_test_message_with_sample_values_or_raise_blocked(
-        campaign, "+306900000099", by=admin_user
-    )
+    message = actions.enqueue_test_message(campaign, "+306900000099", by=admin_user)
     campaign.refresh_from_db()
     actions.start_now(campaign, by=admin_user)
     actions.pause_campaign(campaign, by=admin_user)
@@ -92,7 +90,7 @@ def test_what_was_refused_is_not_kept(alice, everybody):
         with pytest.raises(ValueError):
             verb(draft, by="test")
     with pytest.raises(ValueError):
-        actions.enqueue_test_message_with_sample_values_or_raise_blocked(draft, "12", by="test")
+        actions.enqueue_test_message(draft, "12", by="test")
     sent = make_campaign(alice, everybody, status="completed")
     actions.start_now(sent, by="test")
     assert kept() == []
@@ -453,9 +451,7 @@ def test_a_duplicate_has_the_same_text_and_audience_and_a_new_name(alice, everyb
 def test_each_test_is_a_message_of_its_own(alice):
     campaign = make_campaign(alice, None)
     for _ in range(2):
-        actions.enqueue_test_message_with_sample_values_or_raise_blocked(
-            campaign, "+306900000099", by="test"
-        )
+        actions.enqueue_test_message(campaign, "+306900000099", by="test")
     assert DirectMessage.objects.count() == 2
     assert jobs.count_waiting_jobs("sms") == 2
 
@@ -463,18 +459,14 @@ def test_each_test_is_a_message_of_its_own(alice):
 def test_a_test_of_a_store_that_cannot_pay_is_refused(alice):
     poor = make_store("bob", balance=0)
     with pytest.raises(SendingBlocked, match="1 credit is needed"):
-        actions.enqueue_test_message_with_sample_values_or_raise_blocked(
-            make_campaign(poor, None), "+306900000099", by="test"
-        )
+        actions.enqueue_test_message(make_campaign(poor, None), "+306900000099", by="test")
     assert not DirectMessage.objects.exists()
     assert not AuditEntry.objects.filter(action="test").exists()
 
 
 def test_a_test_number_without_a_country_is_of_the_stores_country():
     store = make_store(phone_region="DE")
-    message = actions.enqueue_test_message_with_sample_values_or_raise_blocked(
-        make_campaign(store, None), "0151 23456789", by="test"
-    )
+    message = actions.enqueue_test_message(make_campaign(store, None), "0151 23456789", by="test")
     assert message.to == "+4915123456789"
 
 

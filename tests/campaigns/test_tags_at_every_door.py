@@ -58,9 +58,7 @@ def test_it_is_neither_scheduled_nor_tested(alice, text):
     with pytest.raises(CommandError, match=HINT):
         call_command("campaign", "test", campaign.pk, to="+306900000009")
     with pytest.raises(ValueError, match=HINT):
-        actions.enqueue_test_message_with_sample_values_or_raise_blocked(
-            campaign, "+306900000009", by=alice
-        )
+        actions.enqueue_test_message(campaign, "+306900000009", by=alice)
     with pytest.raises(ValueError, match=HINT):
         schedule.schedule_campaign_and_enqueue_start_or_raise(
             campaign, timezone.now() + timedelta(days=1), by=alice

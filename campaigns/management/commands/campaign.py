@@ -22,7 +22,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "unschedule": schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
     "duplicate": actions.duplicate_as_draft,
     "not-reached": actions.get_or_create_draft_to_not_reached,
-    "test": actions.enqueue_test_message_with_sample_values_or_raise_blocked,
+    "test": actions.enqueue_test_message,
     "ask": service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
     "confirm": service_campaigns.confirm_as_second_person_and_unblock_or_raise,
 }
