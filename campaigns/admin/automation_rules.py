@@ -18,7 +18,7 @@ from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.counts import format_count
 from astronote.common.languages import language_of_store_or_country
-from campaigns.admin.automations import toggle_automation_and_show_result_or_error
+from campaigns.admin.automations import toggle_automation
 from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
 from campaigns.automations import rule_presets, rules
 from campaigns.models import AutomationRule
@@ -121,5 +121,5 @@ class AutomationRuleAdmin(LargeTableAdmin):
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         rule = get_object_or_404(AutomationRule, pk=pk)
-        toggle_automation_and_show_result_or_error(request, rule)
+        toggle_automation(request, rule)
         return redirect("admin:campaigns_automationrule_store", rule.owner_id)

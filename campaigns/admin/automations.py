@@ -18,9 +18,7 @@ from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.models import Automation, AutomationRule
 
 
-def toggle_automation_and_show_result_or_error(
-    request: HttpRequest, automation: Automation | AutomationRule
-) -> None:
+def toggle_automation(request: HttpRequest, automation: Automation | AutomationRule) -> None:
     """Switch an automation or rule off, or on if it is off, and tell the operator."""
     on = not automation.is_active
     try:
@@ -72,5 +70,5 @@ class AutomationAdmin(LargeTableAdmin):
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         automation = get_object_or_404(Automation, pk=pk)
-        toggle_automation_and_show_result_or_error(request, automation)
+        toggle_automation(request, automation)
         return redirect("admin:astronote_user_change", automation.owner_id)
