@@ -19,7 +19,7 @@ from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.counts import format_count
 from astronote.common.languages import language_of_store_or_country
 from campaigns.admin.automations import toggle_automation
-from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
+from campaigns.admin.message_types import limit_to_permitted_message_types
 from campaigns.automations import rule_presets, rules
 from campaigns.models import AutomationRule
 from campaigns.service_campaigns import may_send_message_type
@@ -52,7 +52,7 @@ class AutomationRuleAdmin(LargeTableAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            limit_to_permitted_message_types_and_set_help(field, request)
+            limit_to_permitted_message_types(field, request)
         return field
 
     def get_urls(self) -> list[Any]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import service_campaigns
-from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
+from campaigns.admin.message_types import limit_to_permitted_message_types
 from campaigns.admin.templates import find_template_named_in_query_string
 from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.models import Automation, AutomationRule
@@ -55,7 +55,7 @@ class AutomationAdmin(LargeTableAdmin):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            limit_to_permitted_message_types_and_set_help(field, request)
+            limit_to_permitted_message_types(field, request)
         return field
 
     def get_urls(self):

@@ -42,7 +42,7 @@ from campaigns.admin.campaign_form import (
     CampaignForm,
     build_choice_names_column,
 )
-from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
+from campaigns.admin.message_types import limit_to_permitted_message_types
 from campaigns.admin.templates import find_template_named_in_query_string
 from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
 from campaigns.preview import (
@@ -216,7 +216,7 @@ class CampaignAdmin(LargeTableAdmin):
             kwargs["assume_scheme"] = "https"
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            limit_to_permitted_message_types_and_set_help(field, request)
+            limit_to_permitted_message_types(field, request)
         if field and db_field.name in FIELD_LABELS:
             field.label = FIELD_LABELS[db_field.name]
         if db_field.name == "message_text":
