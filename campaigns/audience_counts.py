@@ -17,7 +17,7 @@ from campaigns import segments
 from campaigns.audience import (
     campaign_audience_with_consent_and_age,
     contacts_chosen_regardless_of_consent,
-    filter_by_consent_and_not_known_as_minor,
+    filter_by_consent_and_age,
     local_today,
 )
 from campaigns.models import AudienceChoice, Campaign, Segment
@@ -144,9 +144,7 @@ def _count_lacking_needed_value_by_value_name(campaign: Campaign) -> dict[str, i
     """By value: how many would be chosen and may be messaged, but lack what a segment asks for."""
     today = local_today(campaign.owner)
     counts = dict.fromkeys((needed.name for needed in segments.VALUES_NEEDED), 0)
-    contacts = filter_by_consent_and_not_known_as_minor(
-        Contact.objects.filter(owner=campaign.owner_id), campaign
-    )
+    contacts = filter_by_consent_and_age(Contact.objects.filter(owner=campaign.owner_id), campaign)
     if campaign.filter_gender or campaign.filter_age_group:
         without_birthday = contacts.filter(birthday=None)
         if campaign.filter_gender:
