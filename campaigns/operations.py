@@ -144,7 +144,7 @@ registry.first_steps.register(
 
 
 def _preview_birthday_messages() -> dict[str, int]:
-    counts = birthday.enqueue_birthday_messages_unless_running_elsewhere(dry_run=True)
+    counts = birthday.enqueue_birthday_messages(dry_run=True)
     return {str(BIRTHDAY_COUNTS[name]): count for name, count in counts.items()}
 
 

@@ -34,7 +34,7 @@ def drop_cancelled_batches(campaign_id: int) -> int:
 
 def run_birthdays() -> dict[str, int]:
     """Queue birthday: send the birthday messages that are due."""
-    return birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    return birthday.enqueue_birthday_messages()
 
 
 def run_welcomes() -> dict[str, int]:

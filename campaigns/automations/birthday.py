@@ -28,7 +28,7 @@ DAY = timedelta(days=1)
 log = logging.getLogger(__name__)
 
 
-def enqueue_birthday_messages_unless_running_elsewhere(
+def enqueue_birthday_messages(
     *, day_for_all_stores: date | None = None, dry_run: bool = False
 ) -> dict[str, int]:
     """Enqueue the birthday messages of each store's days that are due and not done yet.

@@ -52,9 +52,7 @@ def send_birthday(store, text):
     Automation.objects.create(
         owner=store, type="birthday_message", message_body=text, is_active=True
     )
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=date(2031, 11, 27)
-    )
+    birthday.enqueue_birthday_messages(day_for_all_stores=date(2031, 11, 27))
     return AutomationMessage
 
 

@@ -67,9 +67,7 @@ def test_a_birthday_message_and_its_sample_end_with_the_line_too():
     store = make_store(language="es")
     mine = Automation.objects.create(owner=store, type="birthday_message", is_active=True)
     make_list(store, 1, birthday="1990-06-15")
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=birthday.date(2027, 6, 15)
-    )
+    birthday.enqueue_birthday_messages(day_for_all_stores=birthday.date(2027, 6, 15))
     assert "\nDarse de baja: http" in AutomationMessage.objects.get().text
     assert "\nDarse de baja: http" in create_links_and_sample_text(mine)
 

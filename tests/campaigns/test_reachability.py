@@ -7,7 +7,7 @@ import pytest
 
 from astronote.accounts.eligibility import SendingBlocked
 from campaigns import enqueue
-from campaigns.automations.birthday import enqueue_birthday_messages_unless_running_elsewhere
+from campaigns.automations.birthday import enqueue_birthday_messages
 from campaigns.models import Automation, AutomationMessage, CampaignMessage
 from campaigns.preview import preview_campaign
 from contacts.models import Contact, List, ListMembership
@@ -62,7 +62,7 @@ def test_automations_skip_them_too(any_number):
     Automation.objects.create(
         owner=store, type="birthday_message", message_body="Cheers", is_active=True
     )
-    enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=date(2031, 5, 5))
+    enqueue_birthday_messages(day_for_all_stores=date(2031, 5, 5))
     skipped = AutomationMessage.objects.filter(status="skipped", error_code="cannot_receive")
     assert skipped.count() == (0 if any_number else 5)
     assert AutomationMessage.objects.count() == 7

@@ -11,7 +11,7 @@ from django.utils import timezone
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
 from campaigns import actions, enqueue, schedule
-from campaigns.automations.birthday import enqueue_birthday_messages_unless_running_elsewhere
+from campaigns.automations.birthday import enqueue_birthday_messages
 from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.automations.welcome import enqueue_welcome_messages_and_clear_marks
 from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
@@ -103,9 +103,7 @@ def test_an_automation_that_has_it_sends_nothing(alice, text):
     for kind in ("welcome_message", "birthday_message"):
         Automation.objects.create(owner=alice, type=kind, message_body=text, is_active=True)
     enqueue_welcome_messages_and_clear_marks()
-    enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=Contact.objects.first().birthday.replace(2031)
-    )
+    enqueue_birthday_messages(day_for_all_stores=Contact.objects.first().birthday.replace(2031))
     assert not AutomationMessage.objects.exists()
 
 

@@ -107,7 +107,7 @@ def campaign(message_type):
 
 
 def of_birthday(store, contact):
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(
+    birthday.enqueue_birthday_messages(
         day_for_all_stores=timezone.now().date().replace(month=1, day=1)
     )
 
