@@ -16,10 +16,10 @@ from campaigns.automations import daily
 from campaigns.automations.due_messages import (
     DueContact,
     EligibleAutomation,
+    eligible_automations,
     enqueue_due_messages,
     find_due_consenting_contacts_not_known_as_minor,
     save_and_audit_block_reasons_and_get_blocked_ids,
-    stop_if_restored_and_get_eligible_automations,
     text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
@@ -83,7 +83,7 @@ def _due_days_by_eligible_birthday_automation(
         else daily.local_days_due_latest_first(
             now, automation.timezone, automation.send_hour, automation.done_until
         )
-        for automation in stop_if_restored_and_get_eligible_automations(AutomationType.BIRTHDAY)
+        for automation in eligible_automations(AutomationType.BIRTHDAY)
     }
     return {automation: days for automation, days in days_by_automation.items() if days}
 

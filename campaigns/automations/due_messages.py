@@ -103,7 +103,7 @@ class EligibleAutomation(NamedTuple):
         return at.astimezone(ZoneInfo(self.timezone)).date()
 
 
-def stop_if_restored_and_get_eligible_automations(
+def eligible_automations(
     automation_type: AutomationType,
 ) -> list[EligibleAutomation]:
     """The active automations of a type whose stores may send.

@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 from astronote.common.locks import advisory_lock
 from campaigns.automations.due_messages import (
     DueContact,
+    eligible_automations,
     enqueue_due_messages,
     find_due_consenting_contacts_not_known_as_minor,
     save_and_audit_block_reasons_and_get_blocked_ids,
-    stop_if_restored_and_get_eligible_automations,
     text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
@@ -36,7 +36,7 @@ def enqueue_welcome_messages_and_clear_marks() -> dict[str, int]:
     with advisory_lock("welcome") as acquired:
         if not acquired or not Contact.objects.filter(awaits_welcome=True).exists():
             return {}
-        automations = stop_if_restored_and_get_eligible_automations(AutomationType.WELCOME)
+        automations = eligible_automations(AutomationType.WELCOME)
         problems = text_problems_by_automation_id(automations)
         sendable = [one for one in automations if one.id not in problems]
         due_contacts = find_due_consenting_contacts_not_known_as_minor(

@@ -11,7 +11,7 @@ from astronote.common.audit import AuditEntry
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import enqueue
-from campaigns.automations.due_messages import stop_if_restored_and_get_eligible_automations
+from campaigns.automations.due_messages import eligible_automations
 from campaigns.models import Automation, AutomationType, CampaignMessage
 from messaging import sending
 from messaging.models import Batch, SendingStop, SubmissionCounter
@@ -202,7 +202,7 @@ def test_nothing_is_written_again_after_a_restore_that_nobody_declared(sandbox, 
     if redis == "emptied":
         move_to_another_server()
         jobs.redis_connection().flushdb()
-    assert stop_if_restored_and_get_eligible_automations(AutomationType.BIRTHDAY) == []
+    assert eligible_automations(AutomationType.BIRTHDAY) == []
     assert SendingStop.objects.get().reason == "database_older"
     SendingStop.objects.all().delete()
     with pytest.raises(enqueue.SendingBlocked, match="after a restore"):
