@@ -18,7 +18,7 @@ from campaigns.automations.due_messages import (
     EligibleAutomation,
     eligible_automations,
     enqueue_due_messages,
-    find_due_consenting_contacts_not_known_as_minor,
+    find_due_contacts,
     save_and_audit_block_reasons_and_get_blocked_ids,
     text_problems_by_automation_id,
 )
@@ -143,7 +143,7 @@ def _find_due_adults_with_birthday(
     day: date, automations: list[EligibleAutomation]
 ) -> Iterator[DueContact]:
     """Adults whose birthday it is and who have no message of this year yet."""
-    return find_due_consenting_contacts_not_known_as_minor(
+    return find_due_contacts(
         automations,
         BIRTHDAY_IS_DUE,
         _year_as_occurrence_key(day),

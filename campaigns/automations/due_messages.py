@@ -145,7 +145,7 @@ def text_problems_by_automation_id(
     return problems
 
 
-def find_due_consenting_contacts_not_known_as_minor(
+def find_due_contacts(
     automations: Sequence[EligibleAutomation],
     sql_condition: str,
     occurrence_key: str,

@@ -12,7 +12,7 @@ from campaigns.automations.due_messages import (
     DueContact,
     eligible_automations,
     enqueue_due_messages,
-    find_due_consenting_contacts_not_known_as_minor,
+    find_due_contacts,
     save_and_audit_block_reasons_and_get_blocked_ids,
     text_problems_by_automation_id,
 )
@@ -39,9 +39,7 @@ def enqueue_welcome_messages_and_clear_marks() -> dict[str, int]:
         automations = eligible_automations(AutomationType.WELCOME)
         problems = text_problems_by_automation_id(automations)
         sendable = [one for one in automations if one.id not in problems]
-        due_contacts = find_due_consenting_contacts_not_known_as_minor(
-            sendable, "c.awaits_welcome", OCCURRENCE_KEY
-        )
+        due_contacts = find_due_contacts(sendable, "c.awaits_welcome", OCCURRENCE_KEY)
         result = enqueue_due_messages(
             AutomationMessage, due_contacts, after_write=_clear_awaits_welcome_of_written_contacts
         )

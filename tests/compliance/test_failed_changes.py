@@ -245,7 +245,7 @@ def welcome_messages(store):
     )
     return lambda: due_messages.enqueue_due_messages(
         AutomationMessage,
-        due_messages.find_due_consenting_contacts_not_known_as_minor(
+        due_messages.find_due_contacts(
             due_messages.eligible_automations("welcome_message"),
             "c.awaits_welcome",
             "welcome",
