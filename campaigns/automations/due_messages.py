@@ -240,7 +240,7 @@ def enqueue_due_messages(
     return DueMessagesResult(messages, credits_needed_by_store)
 
 
-def save_and_audit_block_reasons_and_get_blocked_ids(
+def save_block_reasons(
     model: type[Automation | AutomationRule],
     automations: Iterable[_AutomationOrRule],
     problems_by_automation_id: Mapping[int, str],

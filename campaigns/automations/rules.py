@@ -27,7 +27,7 @@ from campaigns.automations.due_messages import (
     CHUNK,
     DueContact,
     enqueue_due_messages,
-    save_and_audit_block_reasons_and_get_blocked_ids,
+    save_block_reasons,
     text_problems_by_automation_id,
 )
 from campaigns.models import (
@@ -131,7 +131,7 @@ def enqueue_rule_messages_unless_running_elsewhere() -> dict[str, int]:
                 chunk, rules, now
             ),
         )
-        waiting = save_and_audit_block_reasons_and_get_blocked_ids(
+        waiting = save_block_reasons(
             AutomationRule, rules.values(), problems, result.credits_needed_by_store
         )
         done = AutomationRule.objects.filter(pk__in=rules.keys() - waiting)

@@ -13,7 +13,7 @@ from campaigns.automations.due_messages import (
     eligible_automations,
     enqueue_due_messages,
     find_due_contacts,
-    save_and_audit_block_reasons_and_get_blocked_ids,
+    save_block_reasons,
     text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
@@ -43,9 +43,7 @@ def enqueue_welcome_messages_and_clear_marks() -> dict[str, int]:
         result = enqueue_due_messages(
             AutomationMessage, due_contacts, after_write=_clear_awaits_welcome_of_written_contacts
         )
-        save_and_audit_block_reasons_and_get_blocked_ids(
-            Automation, automations, problems, result.credits_needed_by_store
-        )
+        save_block_reasons(Automation, automations, problems, result.credits_needed_by_store)
         active = Automation.objects.filter(
             owner=OuterRef("owner"), type=AutomationType.WELCOME, is_active=True
         )

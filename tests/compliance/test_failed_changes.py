@@ -256,7 +256,7 @@ def welcome_messages(store):
 
 def keep_block_reasons(store):
     automation = Automation.objects.create(owner=store, type="welcome_message", message_body="Hi")
-    return lambda: due_messages.save_and_audit_block_reasons_and_get_blocked_ids(
+    return lambda: due_messages.save_block_reasons(
         Automation, [automation], {automation.pk: "no text"}, {}
     )
 
