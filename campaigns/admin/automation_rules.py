@@ -85,9 +85,7 @@ class AutomationRuleAdmin(LargeTableAdmin):
                 raise PermissionDenied
             if form.is_valid():
                 language = form.cleaned_data["language"]
-                count = rule_presets.add_missing_presets_switched_off_to_store(
-                    store, language, by=request.user
-                )
+                count = rule_presets.add_missing_presets(store, language, by=request.user)
                 said = ngettext(
                     "%(count)s rule added, switched off",
                     "%(count)s rules added, switched off",

@@ -53,7 +53,7 @@ def build_presets(store: User, language: str) -> list[AutomationRule]:
     return rules
 
 
-def add_missing_presets_switched_off_to_store(store: User, language: str, *, by: Any) -> int:
+def add_missing_presets(store: User, language: str, *, by: Any) -> int:
     """Give a store the presets of its profile that it does not have; return how many.
 
     They are switched off. One that it has stays as it is. Writes an audit entry.

@@ -502,10 +502,8 @@ def test_due_events_are_found_by_index(alice):
 @pytest.mark.parametrize("language", ["en", "el"])
 def test_a_store_gets_the_presets_of_its_profile_once_and_switched_off(profile, count, language):
     store = make_store(business_profile=profile)
-    assert (
-        rule_presets.add_missing_presets_switched_off_to_store(store, language, by="test") == count
-    )
-    assert rule_presets.add_missing_presets_switched_off_to_store(store, language, by="test") == 0
+    assert rule_presets.add_missing_presets(store, language, by="test") == count
+    assert rule_presets.add_missing_presets(store, language, by="test") == 0
     for rule in AutomationRule.objects.all():
         rule.full_clean()
         assert not rule.is_active

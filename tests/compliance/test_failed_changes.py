@@ -283,7 +283,7 @@ def remove_members(store):
 
 
 def add_rules(store):
-    return lambda: rule_presets.add_missing_presets_switched_off_to_store(store, "en", by="test")
+    return lambda: rule_presets.add_missing_presets(store, "en", by="test")
 
 
 def switch_automation(store):

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         elif action == "add-presets":
             try:
                 language = language or language_of_store_or_country(owner)
-                rule_presets.add_missing_presets_switched_off_to_store(owner, language, by=actor)
+                rule_presets.add_missing_presets(owner, language, by=actor)
             except ValueError as error:
                 raise CommandError(f"{error}: give --language") from None
         found = (
