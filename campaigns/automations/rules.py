@@ -93,7 +93,7 @@ class EligibleRule(NamedTuple):
         return self.trigger_type == RuleTrigger.EVENT and self.offset_minutes < 0
 
 
-def eligible_rules_unless_stopped_by_restore(store: User | None = None) -> list[EligibleRule]:
+def eligible_rules(store: User | None = None) -> list[EligibleRule]:
     """The active rules whose stores may send, of one store or of all; none after a restore."""
     if sending_stop.is_stopped_by_old_or_restored_database():
         return []
@@ -120,7 +120,7 @@ def enqueue_rule_messages_unless_running_elsewhere() -> dict[str, int]:
         if not acquired:
             return {}
         now = database_now()
-        rules = {rule.id: rule for rule in eligible_rules_unless_stopped_by_restore()}
+        rules = {rule.id: rule for rule in eligible_rules()}
         problems = text_problems_by_automation_id(rules.values(), EVENT_TAGS)
         sendable = [rule for rule in rules.values() if rule.id not in problems]
         sends = find_consenting_contacts_due_by_rules(sendable, now, until=now)
@@ -496,7 +496,7 @@ def count_and_preview_messages_rules_would_send_in_7_days(
         shown: how many messages of each rule are returned, in the order of their time.
     """
     now = database_now()
-    rules = {rule.id: rule for rule in eligible_rules_unless_stopped_by_restore(store)}
+    rules = {rule.id: rule for rule in eligible_rules(store)}
     sends = find_consenting_contacts_due_by_rules(list(rules.values()), now, until=now + UPCOMING)
     counts: defaultdict[int, int] = defaultdict(int)
     first: defaultdict[int, list[UpcomingMessage]] = defaultdict(list)

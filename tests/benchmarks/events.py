@@ -161,11 +161,7 @@ def _plan() -> str:
 
     now = timezone.now()
     with CaptureQueriesContext(connection) as captured:
-        next(
-            rules.find_consenting_contacts_due_by_rules(
-                rules.eligible_rules_unless_stopped_by_restore(), now, until=now
-            )
-        )
+        next(rules.find_consenting_contacts_due_by_rules(rules.eligible_rules(), now, until=now))
     query = next(one["sql"] for one in captured if "conditions AS" in one["sql"])
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (COSTS OFF) {query.split(' FOR ', 1)[1]}")
