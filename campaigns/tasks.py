@@ -44,7 +44,7 @@ def run_welcomes() -> dict[str, int]:
 
 def run_rules() -> dict[str, int]:
     """Queue birthday: send the messages of automation rules that are due."""
-    return rules.enqueue_rule_messages_unless_running_elsewhere()
+    return rules.enqueue_rule_messages()
 
 
 def apply_signups() -> dict[str, int]:

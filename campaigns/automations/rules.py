@@ -107,7 +107,7 @@ def eligible_rules(store: User | None = None) -> list[EligibleRule]:
     return [EligibleRule(*row) for row in found]
 
 
-def enqueue_rule_messages_unless_running_elsewhere() -> dict[str, int]:
+def enqueue_rule_messages() -> dict[str, int]:
     """Enqueue the messages of rules that are due; a second call sends nothing twice.
 
     A store that cannot pay is tried again by the next call.

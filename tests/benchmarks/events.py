@@ -59,7 +59,7 @@ def run(place: Installation, size: int) -> list[Result]:
 def _enqueue() -> dict[str, int]:
     from campaigns.automations import rules
 
-    return rules.enqueue_rule_messages_unless_running_elsewhere()
+    return rules.enqueue_rule_messages()
 
 
 def _measure(size: int) -> dict[str, Any]:

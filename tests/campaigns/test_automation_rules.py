@@ -73,7 +73,7 @@ def make_event(
 
 
 def run():
-    return rules.enqueue_rule_messages_unless_running_elsewhere()["messages"]
+    return rules.enqueue_rule_messages()["messages"]
 
 
 def results():
@@ -430,7 +430,7 @@ def test_a_run_does_nothing_while_another_is_at_work(alice):
     make_rule(alice)
     make_event(make_contact(alice), in_(hours=23))
     with lock_held_elsewhere("automation rules"):
-        assert rules.enqueue_rule_messages_unless_running_elsewhere() == {}
+        assert rules.enqueue_rule_messages() == {}
     assert results() == []
 
 
@@ -439,7 +439,7 @@ def test_a_store_that_cannot_pay_is_tried_again_until_the_event(alice):
     for store in (alice, poor):
         make_rule(store)
         make_event(make_contact(store), in_(hours=23))
-    assert rules.enqueue_rule_messages_unless_running_elsewhere() == {
+    assert rules.enqueue_rule_messages() == {
         "rules": 2,
         "messages": 1,
         "stores_without_credit": 1,

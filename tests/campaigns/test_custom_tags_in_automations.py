@@ -73,7 +73,7 @@ def send_before_appointment(store, text):
             event_type="appointment",
             start_at=timezone.now() + timedelta(hours=23),
         )
-    rules.enqueue_rule_messages_unless_running_elsewhere()
+    rules.enqueue_rule_messages()
     return AutomationSend
 
 
@@ -89,7 +89,7 @@ def send_on_birthday_of_12_hours_ago(store, text):
         offset_minutes=60 * (local.hour - 10),
     ).save()
     AutomationRule.objects.update(last_run_at=timezone.now() - timedelta(days=1))
-    rules.enqueue_rule_messages_unless_running_elsewhere()
+    rules.enqueue_rule_messages()
     return AutomationSend
 
 
