@@ -95,10 +95,7 @@ class AutomationRuleAdmin(LargeTableAdmin):
                 return redirect("admin:campaigns_automationrule_store", store.pk)
         if not self.has_view_permission(request):
             raise PermissionDenied
-        upcoming = {
-            found.rule.id: found
-            for found in rules.count_and_preview_messages_rules_would_send_in_7_days(store)
-        }
+        upcoming = {found.rule.id: found for found in rules.preview_rule_messages(store)}
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Rules of %(store)s") % {"store": store},

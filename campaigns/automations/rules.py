@@ -483,9 +483,7 @@ class UpcomingMessages(NamedTuple):
     first: list[UpcomingMessage]
 
 
-def count_and_preview_messages_rules_would_send_in_7_days(
-    store: User, *, shown: int = 20
-) -> list[UpcomingMessages]:
+def preview_rule_messages(store: User, *, shown: int = 20) -> list[UpcomingMessages]:
     """What the active rules of a store would send in the next days, as far as it is known now.
 
     Who is suppressed, over a limit of a rule, or would get it after the event has begun is left

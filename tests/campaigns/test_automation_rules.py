@@ -549,13 +549,10 @@ def test_the_look_ahead_counts_as_the_run_would(alice):
     suppressed = make_contact(alice, "+306900000002")
     make_event(suppressed, in_(days=2))
     Suppression.objects.create(phone_hash=phone_hash(suppressed.phone), reason="test")
-    [found] = rules.count_and_preview_messages_rules_would_send_in_7_days(alice)
+    [found] = rules.preview_rule_messages(alice)
     assert found.total == 2
     assert [round((one.at - timezone.now()) / DAY) for one in found.first] == [1, 3]
-    assert (
-        rules.count_and_preview_messages_rules_would_send_in_7_days(alice, shown=1)[0].first
-        == found.first[:1]
-    )
+    assert rules.preview_rule_messages(alice, shown=1)[0].first == found.first[:1]
 
 
 def test_an_operator_adds_presets_and_switches_a_marketing_rule(client):

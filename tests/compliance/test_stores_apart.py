@@ -209,7 +209,7 @@ def figures(store: User) -> Iterator[tuple[str, object]]:
     yield "suppressions", [line.split(",")[:2] for line in lines]
     yield "suppressed", marketing_blocks.phones_suppressed_at_store_or_everywhere(store.pk, PHONES)
     yield "restricted", restriction.restricted_phones(store.pk, [*PHONES, "+306900000077"])
-    upcoming = rules.count_and_preview_messages_rules_would_send_in_7_days(store)
+    upcoming = rules.preview_rule_messages(store)
     yield "upcoming", [(one.rule.id > 0, one.total) for one in upcoming]
     yield "automation", printed_json("automation", "show", store.email, "birthday")
     yield "rules", printed_json("automation_rules", "list", store.email)

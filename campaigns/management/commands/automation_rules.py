@@ -82,9 +82,7 @@ class Command(BaseCommand):
             yield answer, f"{rule.pk} {rule.preset_key} {state}{waits}: {rule.message_body}"
 
     def _upcoming_messages_as_json_and_text(self, owner):
-        for rule, total, first in rules.count_and_preview_messages_rules_would_send_in_7_days(
-            owner
-        ):
+        for rule, total, first in rules.preview_rule_messages(owner):
             messages = [{"contact": row.contact_id, "at": row.at.isoformat()} for row in first]
             answer = {"id": rule.id, "name": rule.name, "messages": total, "first": messages}
             lines = [
