@@ -39,7 +39,7 @@ def run_birthdays() -> dict[str, int]:
 
 def run_welcomes() -> dict[str, int]:
     """Queue birthday: send welcome messages to new contacts."""
-    return welcome.enqueue_welcome_messages_and_clear_marks()
+    return welcome.enqueue_welcome_messages()
 
 
 def run_rules() -> dict[str, int]:

@@ -23,7 +23,7 @@ OCCURRENCE_KEY = "welcome"
 MAX_CONTACT_AGE = timedelta(days=1)
 
 
-def enqueue_welcome_messages_and_clear_marks() -> dict[str, int]:
+def enqueue_welcome_messages() -> dict[str, int]:
     """Enqueue messages to the contacts marked as awaiting a welcome, and remove the marks.
 
     The mark is removed with the message. It is also removed, without a message, where the store

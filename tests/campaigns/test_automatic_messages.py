@@ -104,7 +104,7 @@ def test_a_store_that_may_not_send_sends_no_automation(store, messages):
     contact(owner, awaits_welcome=True)
     counts = birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert (counts["stores"], counts["messages"]) == (messages, messages)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == messages
+    assert welcome.enqueue_welcome_messages()["messages"] == messages
     assert Contact.objects.get().awaits_welcome == (not messages), "the mark waits with it"
 
 
@@ -117,7 +117,7 @@ def test_an_automation_that_is_off_sends_nothing(alice):
         "messages": 0,
         "stores_without_credit": 0,
     }
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 0
+    assert welcome.enqueue_welcome_messages()["messages"] == 0
     assert names() == []
 
 
@@ -260,7 +260,7 @@ def test_a_contact_that_is_no_longer_new_loses_its_mark_without_a_message(age, w
     automation(poor, "welcome")
     late = contact(poor, awaits_welcome=True)
     Contact.objects.update(created_at=ago(**age))
-    assert welcome.enqueue_welcome_messages_and_clear_marks() == {
+    assert welcome.enqueue_welcome_messages() == {
         "messages": 0,
         "stores_without_credit": 1,
     }
@@ -279,7 +279,7 @@ def test_a_welcome_is_for_those_who_would_get_a_campaign(alice, born, messages, 
     one = contact(alice, awaits_welcome=True, birthday=born)
     everybody = List.objects.create(owner=alice, name="everybody")
     ListMembership.objects.create(list=everybody, contact=one)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == messages
+    assert welcome.enqueue_welcome_messages()["messages"] == messages
     campaign = make_campaign(alice, everybody, message_type=kind)
     assert campaign_audience_with_consent_and_age(campaign).count() == messages, (
         "a campaign treats them alike"
@@ -295,25 +295,23 @@ def test_who_may_be_welcomed_is_decided_by_the_stores_own_day():
         contact(store, 1, awaits_welcome=True, birthday=years_before(today, 18))
         tomorrow = years_before(today, 18) + timedelta(days=1)
         contact(store, 2, awaits_welcome=True, birthday=tomorrow)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 2
+    assert welcome.enqueue_welcome_messages()["messages"] == 2
     assert names() == ["N1", "N1"]
 
 
 def test_the_mark_goes_with_the_message(alice):
     automation(alice, "welcome")
     one = contact(alice, awaits_welcome=True)
-    assert welcome.enqueue_welcome_messages_and_clear_marks() == {
+    assert welcome.enqueue_welcome_messages() == {
         "messages": 1,
         "stores_without_credit": 0,
     }
     one.refresh_from_db()
     assert one.awaits_welcome is False
     assert AutomationMessage.objects.get().occurrence_key == "welcome"
-    assert welcome.enqueue_welcome_messages_and_clear_marks() == {}
+    assert welcome.enqueue_welcome_messages() == {}
     Contact.objects.update(awaits_welcome=True)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 0, (
-        "a contact is welcomed once"
-    )
+    assert welcome.enqueue_welcome_messages()["messages"] == 0, "a contact is welcomed once"
 
 
 @pytest.mark.parametrize(
@@ -325,7 +323,7 @@ def test_only_the_stores_own_welcome_that_is_on_keeps_a_mark(alice, other):
     store = make_store("bob") if other.pop("of", "") else alice
     automation(store, other.pop("kind"), **other)
     one = contact(alice, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     one.refresh_from_db()
     assert one.awaits_welcome is False
     assert names() == []
@@ -335,7 +333,7 @@ def test_a_birthday_automation_welcomes_nobody(alice):
     automation(alice, "birthday", message_body="Happy birthday")
     automation(alice, "welcome", message_body="Welcome {{first_name}}")
     contact(alice, awaits_welcome=True)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 1
+    assert welcome.enqueue_welcome_messages()["messages"] == 1
     assert AutomationMessage.objects.get().text.startswith("Welcome N1")
 
 
@@ -343,9 +341,9 @@ def test_a_welcome_run_does_nothing_while_another_is_at_work(alice):
     automation(alice, "welcome")
     contact(alice, awaits_welcome=True)
     with lock_held_elsewhere("welcome"):
-        assert welcome.enqueue_welcome_messages_and_clear_marks() == {}
+        assert welcome.enqueue_welcome_messages() == {}
     assert names() == []
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 1
+    assert welcome.enqueue_welcome_messages()["messages"] == 1
 
 
 # Switching

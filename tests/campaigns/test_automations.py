@@ -174,7 +174,7 @@ def test_new_contacts_are_welcomed_once_and_without_consent_not_at_all(sandbox):
     contact(store, 6, awaits_welcome=True, is_subscribed=False)
     contact(store, 7, awaits_welcome=True)
     for _ in range(2):
-        welcome.enqueue_welcome_messages_and_clear_marks()
+        welcome.enqueue_welcome_messages()
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome N7"]
 
@@ -183,12 +183,12 @@ def test_a_welcome_that_cannot_be_paid_says_so_on_the_stores_page(admin_client):
     store = make_store(balance=0)
     automation(store, "welcome_message", message_body="Welcome")
     contact(store, 5, awaits_welcome=True)
-    found = welcome.enqueue_welcome_messages_and_clear_marks()
+    found = welcome.enqueue_welcome_messages()
     assert found == {"messages": 0, "stores_without_credit": 1}
     page = f"/admin/astronote/user/{store.pk}/change/"
     assert "needed: top up the store" in admin_client.get(page).text
     credits.top_up(store.pk, 10, reason="test", key="more")
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 1
+    assert welcome.enqueue_welcome_messages()["messages"] == 1
     assert "needed: top up the store" not in admin_client.get(page).text
 
 
@@ -197,7 +197,7 @@ def test_a_store_without_a_welcome_forgets_who_is_new_whatever_another_store_sen
     automation(alice, "welcome_message", message_body="Welcome")
     for store in (alice, bob):
         contact(store, 5, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     assert Contact.objects.get(awaits_welcome=True).owner == alice
 
 
@@ -208,7 +208,7 @@ def test_a_contact_that_an_operator_entered_gets_neither_campaign_nor_welcome(ad
     admin_client.post("/admin/contacts/contact/add/", form | {"birthday": "1990-01-01"})
     entered = Contact.objects.get()
     assert (entered.is_subscribed, entered.service_allowed) == (False, True)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 0
+    assert welcome.enqueue_welcome_messages()["messages"] == 0
     to_women = make_campaign(store, None, filter_gender="female")
     assert not campaign_audience_with_consent_and_age(to_women).exists()
     to_women.message_type = "service"
@@ -226,7 +226,7 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     )
     lifecycle.run_open_import_unless_running(job.pk)
     for _ in range(2):
-        welcome.enqueue_welcome_messages_and_clear_marks()
+        welcome.enqueue_welcome_messages()
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
 
@@ -234,11 +234,11 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
 def test_a_welcome_is_off_by_default_and_never_comes_late():
     store = make_store()
     late = contact(store, 1, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     late.refresh_from_db()
     assert late.awaits_welcome is False
     automation(store, "welcome_message")
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     assert not AutomationMessage.objects.exists()
 
 

@@ -60,7 +60,7 @@ def send_welcome(store, text):
     Automation.objects.create(
         owner=store, type="welcome_message", message_body=text, is_active=True
     )
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     return AutomationMessage
 
 

@@ -13,7 +13,7 @@ from astronote.models import User
 from campaigns import actions, enqueue, schedule
 from campaigns.automations.birthday import enqueue_birthday_messages
 from campaigns.automations.switching import switch_automation_and_audit_or_raise
-from campaigns.automations.welcome import enqueue_welcome_messages_and_clear_marks
+from campaigns.automations.welcome import enqueue_welcome_messages
 from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
 from campaigns.preview import preview_campaign
 from contacts.models import Contact
@@ -102,7 +102,7 @@ def test_an_automation_that_has_it_sends_nothing(alice, text):
     Contact.objects.update(awaits_welcome=True)
     for kind in ("welcome_message", "birthday_message"):
         Automation.objects.create(owner=alice, type=kind, message_body=text, is_active=True)
-    enqueue_welcome_messages_and_clear_marks()
+    enqueue_welcome_messages()
     enqueue_birthday_messages(day_for_all_stores=Contact.objects.first().birthday.replace(2031))
     assert not AutomationMessage.objects.exists()
 

@@ -114,7 +114,7 @@ def of_birthday(store, contact):
 
 def of_welcome(store, contact):
     Contact.objects.update(awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
 
 
 def of_consent(store, contact):

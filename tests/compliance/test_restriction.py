@@ -96,7 +96,7 @@ def test_a_restricted_contact_gets_no_message_of_an_automation(alice):
     Contact.objects.update(awaits_welcome=True)
     today = timezone.now().date()
     birthday.enqueue_birthday_messages(day_for_all_stores=today.replace(month=1, day=1))
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     assert sorted(AutomationMessage.objects.values_list("to", flat=True)) == [OTHER, OTHER]
 
 

@@ -65,7 +65,7 @@ def test_an_opt_out_by_an_automations_message_is_counted_for_the_automation(clie
     store = make_store()
     mine = Automation.objects.create(owner=store, type="welcome_message", is_active=True)
     make_list(store, 1, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     message = AutomationMessage.objects.get()
     for _ in range(2):
         client.post(path_of(message), {"action": "opt_out"})

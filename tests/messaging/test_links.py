@@ -5,7 +5,7 @@ import pytest
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
 from campaigns import actions, enqueue
-from campaigns.automations.welcome import enqueue_welcome_messages_and_clear_marks
+from campaigns.automations.welcome import enqueue_welcome_messages
 from campaigns.models import Automation, AutomationMessage, CampaignMessage, OfferViewEvent
 from campaigns.reports import campaign_report
 from contacts.models import Contact
@@ -138,7 +138,7 @@ def test_automations_share_their_stores_links():
         message_type="service",
     )
     Contact.objects.update(awaits_welcome=True)
-    enqueue_welcome_messages_and_clear_marks()
+    enqueue_welcome_messages()
     assert AutomationMessage.objects.count() == 3
     assert ShortLink.objects.get().campaign_id is None
     assert len(set(AutomationMessage.objects.values_list("text", flat=True))) == 1
