@@ -210,7 +210,7 @@ def test_visits_of_a_restricted_contact_are_not_recorded(alice):
         PHONE, reason="disputes the data", by="test"
     )
     for message in CampaignMessage.objects.all():
-        target = clicks.find_target_url_and_count_visit_unless_robot(
+        target = clicks.find_target_url_and_count_visit(
             message.tracking_id, user_agent="Firefox", ip_address="192.0.2.7", is_visit=True
         )
         assert target == "https://example.com/"
