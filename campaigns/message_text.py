@@ -120,7 +120,7 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
     return _build_cached_renderer(shortened, campaign.owner.writes_greek_in_capitals, keys)
 
 
-def build_preview_renderer_with_sample_links(campaign: Campaign) -> Renderer:
+def build_preview_renderer(campaign: Campaign) -> Renderer:
     """A renderer with placeholders of the same length for short links; creates none.
 
     Raises:

@@ -46,7 +46,7 @@ from campaigns.message_text import (
     SAMPLE_CODE,
     SAMPLE_CONTACT,
     Renderer,
-    build_preview_renderer_with_sample_links,
+    build_preview_renderer,
 )
 from campaigns.models import Campaign
 from campaigns.new_messages import (
@@ -163,11 +163,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     """
     problem, render = "", None
     try:
-        render = (
-            build_preview_renderer_with_sample_links(campaign)
-            if campaign.message_text.strip()
-            else None
-        )
+        render = build_preview_renderer(campaign) if campaign.message_text.strip() else None
     except ValueError as error:
         problem = str(error)
     if campaign.owner_id is None:
@@ -324,7 +320,7 @@ def _renderer_or_none_if_same_or_invalid(campaign: Campaign, text: str) -> Rende
         offer_url=campaign.offer_url,
     )
     try:
-        return build_preview_renderer_with_sample_links(other)
+        return build_preview_renderer(other)
     except ValueError:
         return None
 
@@ -413,7 +409,7 @@ def search_contacts_and_preview_texts_with_why_not(
     Raises:
         ValueError: as `message_text.build_full_text_or_raise_if_unsendable`.
     """
-    render = build_preview_renderer_with_sample_links(campaign)
+    render = build_preview_renderer(campaign)
     of_store = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)
     contacts = list(search_contacts_by_beginnings(of_store, search)[:TEXTS_SHOWN])
     allowed = campaign_audience_with_consent_and_age(campaign).filter(
