@@ -153,7 +153,7 @@ registry.home_panels.register(
     HomePanel(
         "in progress",
         "campaigns/panels/in_progress.html",
-        panels.campaigns_and_imports_in_progress_context,
+        panels.in_progress_context,
         10,
     ),
     HomePanel(
