@@ -397,9 +397,7 @@ class RecipientText(NamedTuple):
     why_not: str
 
 
-def search_contacts_and_preview_texts_with_why_not(
-    campaign: Campaign, search: str
-) -> list[RecipientText]:
+def preview_recipient_texts(campaign: Campaign, search: str) -> list[RecipientText]:
     """The texts for the store's contacts that a search finds; a few.
 
     Args:

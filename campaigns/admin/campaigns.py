@@ -48,7 +48,7 @@ from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
 from campaigns.preview import (
     RecipientText,
     preview_campaign,
-    search_contacts_and_preview_texts_with_why_not,
+    preview_recipient_texts,
 )
 from messaging.statuses import MessageStatus
 
@@ -427,7 +427,7 @@ def _context_of_recipient_texts_if_text_is_valid(campaign: Campaign, search: str
     texts: list[RecipientText] = []
     if search and campaign.owner_id:
         with contextlib.suppress(ValueError):  # the preview says what is wrong with the text
-            texts = search_contacts_and_preview_texts_with_why_not(campaign, search)
+            texts = preview_recipient_texts(campaign, search)
     return {"recipient_search": search, "recipient_texts": texts}
 
 

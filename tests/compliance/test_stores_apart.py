@@ -29,7 +29,7 @@ from campaigns.models import (
     OfferViewEvent,
     Segment,
 )
-from campaigns.preview import preview_campaign, search_contacts_and_preview_texts_with_why_not
+from campaigns.preview import preview_campaign, preview_recipient_texts
 from campaigns.segments import (
     contacts_with_phone_matching_segment,
     describe_segment_conditions,
@@ -186,7 +186,7 @@ def figures(store: User) -> Iterator[tuple[str, object]]:
         draft.choose_audience([draft.audiencechoices.model(segment=segment)])
         yield f"preview to {segment.name}", preview_campaign(draft)
     draft = Campaign(owner=store, name="x", message_text="Hi {{last_name}}", list=regulars)
-    texts = search_contacts_and_preview_texts_with_why_not(draft, "ann")
+    texts = preview_recipient_texts(draft, "ann")
     yield "texts", [(one.contact.phone, one.text, one.why_not) for one in texts]
     campaign = Campaign.objects.get(owner=store, name="Spring")
     for result in list_members.CampaignResult:
