@@ -184,7 +184,7 @@ registry.metric_sources.register(
 registry.repairs.register(
     Repair(
         "held_batches_released",
-        repairs.release_or_count_held_batches_of_sending_campaigns,
+        repairs.release_held_batches,
         _("held batches released"),
     ),
     Repair(

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def release_or_count_held_batches_of_sending_campaigns(dry_run: bool) -> int:
+def release_held_batches(dry_run: bool) -> int:
     """Release batches that were put on hold while their campaign was being resumed."""
     sending = Campaign.objects.filter(status=CampaignStatus.SENDING, pk=OuterRef("source_id"))
     held = Batch.objects.filter(
