@@ -189,7 +189,7 @@ registry.repairs.register(
     ),
     Repair(
         "campaigns_started",
-        repairs.count_due_campaigns_or_enqueue_their_start,
+        repairs.enqueue_due_campaigns,
         _("campaigns started"),
     ),
     Repair(

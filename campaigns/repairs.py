@@ -56,7 +56,7 @@ def release_held_batches(dry_run: bool) -> int:
     return released
 
 
-def count_due_campaigns_or_enqueue_their_start(dry_run: bool) -> int:
+def enqueue_due_campaigns(dry_run: bool) -> int:
     """Enqueue the start of due campaigns whose job was lost, or whose next try is due."""
     if dry_run:
         return schedule.due_campaigns().count()
