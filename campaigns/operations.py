@@ -194,7 +194,7 @@ registry.repairs.register(
     ),
     Repair(
         "cancellings_finished",
-        repairs.cancel_unsent_batches_of_cancelled_and_count_campaigns,
+        repairs.cancel_leftover_batches,
         _("cancellings finished"),
     ),
     Repair(

@@ -63,7 +63,7 @@ def enqueue_due_campaigns(dry_run: bool) -> int:
     return schedule.enqueue_start_of_some_due_campaigns()
 
 
-def cancel_unsent_batches_of_cancelled_and_count_campaigns(dry_run: bool) -> int:
+def cancel_leftover_batches(dry_run: bool) -> int:
     """Drop the unsent batches of cancelled campaigns."""
     ids = actions.ids_of_cancelled_campaigns_with_unsent_batches()
     if dry_run:
