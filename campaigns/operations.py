@@ -202,7 +202,7 @@ registry.repairs.register(
     ),
     Repair(
         "campaigns_repaired",
-        repairs.repair_or_count_stuck_sending_campaigns,
+        repairs.repair_stuck_campaigns,
         _("campaigns repaired"),
     ),
     Repair("signups_enqueued", signing_up.enqueue_waiting_signups, _("signups enqueued")),

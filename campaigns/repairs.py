@@ -74,7 +74,7 @@ def cancel_leftover_batches(dry_run: bool) -> int:
     return len(ids)
 
 
-def repair_or_count_stuck_sending_campaigns(dry_run: bool) -> int:
+def repair_stuck_campaigns(dry_run: bool) -> int:
     """Repair campaigns that are sending, unchanged for STUCK_SENDING_MINUTES, without open batches.
 
     Queued messages without a batch are put into new batches. Those that a settled batch left queued

@@ -109,7 +109,7 @@ def test_a_campaign_that_starts_meanwhile_needs_no_confirmation(campaign):
 def test_a_campaign_that_ends_meanwhile_is_not_repaired(campaign):
     Campaign.objects.update(status="sending", updated_at=timezone.now() - timedelta(days=1))
     with changed_meanwhile(update(Campaign, status="cancelled")):
-        repairs.repair_or_count_stuck_sending_campaigns(False)
+        repairs.repair_stuck_campaigns(False)
     assert not AuditEntry.objects.exists()
 
 

@@ -266,7 +266,7 @@ def repair_stuck_campaign(store):
     CampaignMessage.objects.update(batch=None)
     Batch.objects.all().delete()
     Campaign.objects.update(updated_at=timezone.now() - timedelta(days=1))
-    return lambda: repairs.repair_or_count_stuck_sending_campaigns(False)
+    return lambda: repairs.repair_stuck_campaigns(False)
 
 
 def add_members(store):
