@@ -219,7 +219,7 @@ def campaign_funnel(campaign: Campaign, report: CampaignReport) -> list[FunnelSt
     ]
 
 
-def other_campaigns_scheduled_or_started_this_week(campaign: Campaign) -> QuerySet[Campaign]:
+def other_campaigns_this_week(campaign: Campaign) -> QuerySet[Campaign]:
     """A few of the store's other campaigns that are scheduled or were started this week."""
     week_ago = timezone.now() - timedelta(days=7)
     now = Q(status=CampaignStatus.SCHEDULED) | Q(started_at__gte=week_ago)

@@ -337,9 +337,7 @@ class CampaignAdmin(LargeTableAdmin):
             "action": action,
             "form": form,
             "preview": preview,
-            "others": reports.other_campaigns_scheduled_or_started_this_week(campaign)
-            if preview
-            else [],
+            "others": reports.other_campaigns_this_week(campaign) if preview else [],
             "blocked": name == "start" and preview is not None and preview.problem,
         }
         return TemplateResponse(request, "campaigns/confirm_action.html", context)

@@ -196,7 +196,7 @@ def figures(store: User) -> Iterator[tuple[str, object]]:
         "numbers",
         phones_in(list_members.find_contacts_by_written_numbers(store, PHONES).contacts),
     )
-    others = reports.other_campaigns_scheduled_or_started_this_week(draft)
+    others = reports.other_campaigns_this_week(draft)
     yield "other campaigns", [one.name for one in others]
     today = timezone.now().date()
     yield "report", reports.store_report(store, today - timedelta(days=1), today)
