@@ -187,7 +187,7 @@ class CampaignAdmin(LargeTableAdmin):
         ]
 
     def get_queryset(self, request):
-        return reports.annotate_sending_with_next_pending_batch(
+        return reports.annotate_with_next_batch(
             super().get_queryset(request).select_related("owner")
         )
 
