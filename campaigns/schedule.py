@@ -89,7 +89,7 @@ def schedule_campaign_and_enqueue_start_or_raise(
         )
 
 
-def unschedule_to_draft_and_cancel_start_job_or_raise(campaign: Campaign, *, by: Any) -> None:
+def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:
     """Make a scheduled campaign a draft again.
 
     Raises:

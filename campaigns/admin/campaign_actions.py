@@ -125,7 +125,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "unschedule": CampaignAction(
         _("Unschedule"),
-        schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
+        schedule.unschedule_campaign,
         (CampaignStatus.SCHEDULED,),
         _("a draft again"),
     ),

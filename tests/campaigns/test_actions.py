@@ -143,7 +143,7 @@ def test_scheduling_again_and_unscheduling(settings, operator):
     campaign.refresh_from_db()
     assert (campaign.status, campaign.scheduled_at) == ("scheduled", later)
     assert enqueue.enqueue_campaign(campaign.pk, only_if_due=True).status == "scheduled"
-    schedule.unschedule_to_draft_and_cancel_start_job_or_raise(campaign, by=operator)
+    schedule.unschedule_campaign(campaign, by=operator)
     campaign.refresh_from_db()
     assert (campaign.status, campaign.scheduled_at) == ("draft", None)
     with pytest.raises(ValueError, match="passed"):

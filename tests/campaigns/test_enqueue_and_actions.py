@@ -58,7 +58,7 @@ def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, a
     campaign = make_campaign(alice, everybody)
     at = soon(hours=1)
     schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by=admin_user)
-    schedule.unschedule_to_draft_and_cancel_start_job_or_raise(campaign, by=admin_user)
+    schedule.unschedule_campaign(campaign, by=admin_user)
     message = actions.enqueue_test_message(campaign, "+306900000099", by=admin_user)
     campaign.refresh_from_db()
     actions.start_now(campaign, by=admin_user)
@@ -85,7 +85,7 @@ def test_what_was_refused_is_not_kept(alice, everybody):
     for verb in (
         actions.pause_campaign,
         actions.resume_campaign,
-        schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
+        schedule.unschedule_campaign,
     ):
         with pytest.raises(ValueError):
             verb(draft, by="test")
@@ -115,7 +115,7 @@ def test_unscheduling_takes_the_delayed_job_back(alice, everybody):
     campaign = make_campaign(alice, everybody)
     schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, soon(hours=1), by="test")
     Campaign.objects.update(block_reason="no credits", retry_after=soon(hours=1))
-    schedule.unschedule_to_draft_and_cancel_start_job_or_raise(campaign, by="test")
+    schedule.unschedule_campaign(campaign, by="test")
     assert delayed_jobs() == []
     campaign.refresh_from_db()
     assert (campaign.status, campaign.block_reason) == ("draft", "")
@@ -187,7 +187,7 @@ def test_what_was_started_cannot_be_scheduled(alice, everybody, status):
 def test_only_a_scheduled_campaign_is_unscheduled(alice, everybody, status):
     campaign = make_campaign(alice, everybody, status=status)
     with pytest.raises(ValueError, match="only a scheduled campaign"):
-        schedule.unschedule_to_draft_and_cancel_start_job_or_raise(campaign, by="test")
+        schedule.unschedule_campaign(campaign, by="test")
     campaign.refresh_from_db()
     assert campaign.status == status
 

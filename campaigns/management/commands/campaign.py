@@ -19,7 +19,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "resume": actions.resume_campaign,
     "cancel": actions.cancel_campaign,
     "schedule": schedule.schedule_campaign_and_enqueue_start_or_raise,
-    "unschedule": schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
+    "unschedule": schedule.unschedule_campaign,
     "duplicate": actions.duplicate_as_draft,
     "not-reached": actions.get_or_create_draft_to_not_reached,
     "test": actions.enqueue_test_message,
