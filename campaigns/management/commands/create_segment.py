@@ -40,9 +40,7 @@ class Command(BaseCommand):
         values = {condition: options[condition] for condition in CONDITIONS if options[condition]}
         try:
             if count:
-                segment = segment_forms.build_unsaved_segment_or_validation_error(
-                    owner, name, values
-                )
+                segment = segment_forms.build_segment(owner, name, values)
             else:
                 segment = segment_forms.create_and_audit_segment_or_validation_error(
                     owner, name, values, by=actor
