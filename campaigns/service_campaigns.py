@@ -161,9 +161,7 @@ def ask_for_confirmation_replacing_earlier_or_raise(campaign: Campaign, *, by: A
         )
 
 
-def confirm_as_second_person_and_unblock_or_raise(
-    campaign: Campaign, seen_digest: str, *, by: Any
-) -> None:
+def confirm_campaign(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
     """Confirm a service campaign as the second person; a campaign that waited for it is due again.
 
     Args:

@@ -102,7 +102,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "confirm": CampaignAction(
         _("Confirm"),
-        service_campaigns.confirm_as_second_person_and_unblock_or_raise,
+        service_campaigns.confirm_campaign,
         STARTABLE_STATUSES,
         _("confirmed"),
         _(

@@ -233,9 +233,7 @@ def confirm(store):
     campaign, asks, confirms = service_campaign(store)
     service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=asks)
     digest = service_campaigns.settings_digest(campaign)
-    return lambda: service_campaigns.confirm_as_second_person_and_unblock_or_raise(
-        campaign, digest, by=confirms
-    )
+    return lambda: service_campaigns.confirm_campaign(campaign, digest, by=confirms)
 
 
 def welcome_messages(store):

@@ -24,7 +24,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "not-reached": actions.get_or_create_draft_to_not_reached,
     "test": actions.enqueue_test_message,
     "ask": service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
-    "confirm": service_campaigns.confirm_as_second_person_and_unblock_or_raise,
+    "confirm": service_campaigns.confirm_campaign,
 }
 
 
