@@ -122,7 +122,7 @@ def erase_or_restrict_person_audit_and_find_traces(
             stores_under_legal_hold=len(person.kept_owner_ids),
         )
     with contextlib.suppress(RedisError):  # the search says that Redis cannot be asked
-        if keys := elsewhere.delete_redis_values_naming_person_and_count_keys(person.traces):
+        if keys := elsewhere.delete_redis_values_of_person(person.traces):
             counts["redis_keys"] = keys
     return Erasure(
         counts, sorted(person.kept_owner_ids), find_traces_left_and_kept_for_a_reason(person)
