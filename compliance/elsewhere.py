@@ -150,7 +150,7 @@ def declared_temporary_files_naming_person(traces: Traces) -> list[Path]:
     )
 
 
-def delete_declared_temp_files_naming_person(traces: Traces) -> int:
+def delete_temp_files_of_person(traces: Traces) -> int:
     """Delete the files that name the person; return how many."""
     paths = declared_temporary_files_naming_person(traces)
     for path in paths:

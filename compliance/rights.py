@@ -108,9 +108,7 @@ def erase_or_restrict_person_audit_and_find_traces(
         counts: dict[str, int] = dict(uploads.delete_finished_uploads_and_rewrite_open_ones(person))
         counts |= erase_or_mask_person_and_count_by_table(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
-        counts["temporary_files"] = elsewhere.delete_declared_temp_files_naming_person(
-            person.traces
-        )
+        counts["temporary_files"] = elsewhere.delete_temp_files_of_person(person.traces)
         counts["exported_files"] = exported_files.erase_exported_files(person)
         counts = {name: count for name, count in counts.items() if count}
         audit.write_entry(
