@@ -23,7 +23,7 @@ from contacts.phones import phone_hash, present_key_id
 from messaging.models import message_classes
 
 
-def anonymise_contacts_mask_messages_and_keep_opt_outs(contact_ids: Sequence[int]) -> None:
+def anonymise_contacts(contact_ids: Sequence[int]) -> None:
     """Remove the personal data of these contacts and mask their messages; the rows stay.
 
     Called in a transaction.

@@ -22,7 +22,7 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, execute, rows
 from astronote.models import Session
 from compliance.erasure import (
-    anonymise_contacts_mask_messages_and_keep_opt_outs,
+    anonymise_contacts,
     delete_contacts_mask_messages_and_keep_opt_outs,
 )
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
@@ -223,7 +223,7 @@ def _build_delete_or_anonymise_contacts_rule() -> RetentionRule:
         "contacts_contact",
         condition,
         ActionType.ANONYMISE,
-        anonymise_contacts_mask_messages_and_keep_opt_outs,
+        anonymise_contacts,
     )
 
 

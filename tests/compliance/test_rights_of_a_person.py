@@ -267,7 +267,7 @@ def test_an_anonymised_contact_keeps_nothing_that_tells_of_a_person(alice):
         awaits_welcome=True,
         erase_on="2030-01-01",
     )
-    erasure.anonymise_contacts_mask_messages_and_keep_opt_outs([contact.pk])
+    erasure.anonymise_contacts([contact.pk])
     contact.refresh_from_db()
     told = (
         "phone",
