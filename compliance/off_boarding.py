@@ -44,7 +44,7 @@ from campaigns.models import (
 )
 from compliance import held_rows
 from compliance.erasure import (
-    delete_contacts_mask_messages_and_keep_opt_outs,
+    delete_contacts,
     erased_value_of_column,
 )
 from contacts.importing import lifecycle
@@ -296,7 +296,7 @@ def _delete_or_empty_rows_in_chunks(declaration: PersonalData, rows: QuerySet[An
     while ids := list(rows.filter(pk__gt=last_id).values_list("pk", flat=True)[:CHUNK_ROWS]):
         with transaction.atomic():
             if model is Contact:
-                delete_contacts_mask_messages_and_keep_opt_outs(ids)
+                delete_contacts(ids)
             elif is_deleted:
                 model._default_manager.filter(pk__in=ids).delete()
             else:

@@ -23,7 +23,7 @@ from astronote.common.sql import database_now, execute, rows
 from astronote.models import Session
 from compliance.erasure import (
     anonymise_contacts,
-    delete_contacts_mask_messages_and_keep_opt_outs,
+    delete_contacts,
 )
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
 from contacts.models import ContactImport
@@ -217,7 +217,7 @@ def _build_delete_or_anonymise_contacts_rule() -> RetentionRule:
             "contacts_contact",
             condition,
             ActionType.DELETE,
-            delete_contacts_mask_messages_and_keep_opt_outs,
+            delete_contacts,
         )
     return RetentionRule(
         "contacts_contact",

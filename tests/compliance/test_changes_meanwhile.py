@@ -18,7 +18,7 @@ from campaigns import enqueue, repairs, schedule, service_campaigns
 from campaigns.automations import switching
 from campaigns.models import Automation, Campaign, CampaignMessage
 from compliance import off_boarding, retention, rights
-from compliance.erasure import delete_contacts_mask_messages_and_keep_opt_outs
+from compliance.erasure import delete_contacts
 from contacts import customer_events, marketing_blocks, restriction
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
@@ -505,7 +505,7 @@ def test_no_event_is_written_for_a_contact_that_is_erased_meanwhile(store):
     pk = Contact.objects.get(phone=PHONE).pk
     now, rejected = timezone.now(), []
     event = customer_events.NewEvent(PHONE, "visit", "completed", now, None, "", None, 7)
-    with changed_meanwhile(lambda: delete_contacts_mask_messages_and_keep_opt_outs([pk])):
+    with changed_meanwhile(lambda: delete_contacts([pk])):
         customer_events.record_customer_events_and_audit(
             store, [event], by="test", reject=lambda line, reason: rejected.append(line)
         )
@@ -563,7 +563,7 @@ def wallets_that_get_credits_back(store):
 
 def erased_contacts(store):
     ids = list(Contact.objects.order_by("-pk").values_list("pk", flat=True))
-    return Contact, lambda: delete_contacts_mask_messages_and_keep_opt_outs(ids)
+    return Contact, lambda: delete_contacts(ids)
 
 
 def events_of_two_contacts(store):

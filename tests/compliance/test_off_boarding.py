@@ -242,7 +242,7 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
     store = make_store()
     make_list(store, 5)
     monkeypatch.setattr(off_boarding, "CHUNK_ROWS", 2)
-    delete, calls = off_boarding.delete_contacts_mask_messages_and_keep_opt_outs, []
+    delete, calls = off_boarding.delete_contacts, []
 
     def die_at_the_second_chunk(ids):
         calls.append(ids)
@@ -250,9 +250,7 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
             raise KeyboardInterrupt
         delete(ids)
 
-    monkeypatch.setattr(
-        off_boarding, "delete_contacts_mask_messages_and_keep_opt_outs", die_at_the_second_chunk
-    )
+    monkeypatch.setattr(off_boarding, "delete_contacts", die_at_the_second_chunk)
     with pytest.raises(KeyboardInterrupt):
         leave(store)
     assert Contact.objects.count() == 3

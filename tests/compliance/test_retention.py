@@ -217,7 +217,7 @@ def test_an_opt_out_of_before_its_contact_is_kept_as_of_the_contact(store):
     contact = opt_out(0, days=3)
     Suppression.objects.all().delete()
     Contact.objects.filter(pk=contact.pk).update(unsubscribed_at=days_ago(20_000))
-    erasure.delete_contacts_mask_messages_and_keep_opt_outs([contact.pk])
+    erasure.delete_contacts([contact.pk])
     assert Suppression.objects.get().created_at == contact.created_at
 
 

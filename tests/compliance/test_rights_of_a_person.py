@@ -244,7 +244,7 @@ def test_deleting_a_contact_takes_what_is_its_own_and_leaves_what_others_need(al
     contact = Contact.objects.get(phone=PHONE)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
     NfcScan.objects.create(tag=tag, owner=alice, contact=contact)
-    erasure.delete_contacts_mask_messages_and_keep_opt_outs([contact.pk])
+    erasure.delete_contacts([contact.pk])
     assert NfcScan.objects.get().contact is None
     assert not ListMembership.objects.filter(contact=contact.pk).exists()
     assert ListMembership.objects.count() == 2
