@@ -18,7 +18,7 @@ from astronote.common import audit
 from astronote.common.audit import AuditEntry
 from astronote.common.sql import execute
 from compliance import off_boarding, rights
-from compliance.known_numbers import iter_numbers_of_contacts_messages_and_replies
+from compliance.known_numbers import iter_known_numbers
 from contacts import restriction
 from contacts.models import Suppression
 from contacts.phones import phone_hashes_with_each_key
@@ -129,7 +129,7 @@ INSERT_OPT_OUTS = """
 def _known_numbers_by_person_hash(persons: set[str]) -> defaultdict[str | None, set[str]]:
     """The numbers, as far as they are known, whose hashes these are."""
     numbers: defaultdict[str | None, set[str]] = defaultdict(set)
-    for number in iter_numbers_of_contacts_messages_and_replies() if persons else ():
+    for number in iter_known_numbers() if persons else ():
         for digest in persons.intersection(phone_hashes_with_each_key(number)):
             numbers[digest].add(number)
     return numbers

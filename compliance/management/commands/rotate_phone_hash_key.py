@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.common import audit
 from astronote.common.counts import counted_in_english
-from compliance.known_numbers import iter_numbers_of_contacts_messages_and_replies
+from compliance.known_numbers import iter_known_numbers
 from contacts import phone_hash_rotation
 
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         if not settings.PHONE_HASH_KEY_OLD:
             raise CommandError("set the key before as PHONE_HASH_KEY_OLD")
         changed = phone_hash_rotation.rehash_holds_and_count_rehashed_suppressions(
-            iter_numbers_of_contacts_messages_and_replies()
+            iter_known_numbers()
         )
         audit.write_entry("suppressions hashed anew", by="command line", count=changed)
         self.stdout.write(
