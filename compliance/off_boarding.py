@@ -72,7 +72,7 @@ class CannotReturn(Exception):
     """A store's off-boarding cannot be taken back; the message says why."""
 
 
-def count_consequences_of_off_boarding_by_label(store: User) -> dict[str, int]:
+def count_consequences(store: User) -> dict[str, int]:
     """What off-boarding would end, erase and keep now, as counts by what they count."""
     contacts = Contact.objects.filter(owner=store)
     kept = contacts.filter(_is_held_or_restricted_q("")).count()

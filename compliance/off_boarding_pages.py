@@ -94,9 +94,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "consequences": {
             CONSEQUENCES[label]: count
-            for label, count in off_boarding.count_consequences_of_off_boarding_by_label(
-                store
-            ).items()
+            for label, count in off_boarding.count_consequences(store).items()
         },
     }
     return TemplateResponse(request, "compliance/off_board.html", context)

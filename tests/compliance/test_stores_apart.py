@@ -201,7 +201,7 @@ def figures(store: User) -> Iterator[tuple[str, object]]:
     today = timezone.now().date()
     yield "report", reports.store_report(store, today - timedelta(days=1), today)
     yield "campaign report", reports.campaign_report(campaign).as_dict() | {"id": 0}
-    yield "off-boarding", off_boarding.count_consequences_of_off_boarding_by_label(store)
+    yield "off-boarding", off_boarding.count_consequences(store)
     held = rights.collect_held_data_of_person_and_audit(ANN, store.pk, by="test")
     parts = {name: len(one) for name, one in held.items() if isinstance(one, (list, dict))}
     yield "personal data", parts

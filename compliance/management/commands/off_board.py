@@ -60,7 +60,7 @@ class Command(BaseCommand):
     ) -> None:
         if not 0 <= erase_in <= off_boarding.MAX_DAYS_UNTIL_ERASURE:
             raise CommandError(f"--erase-in {erase_in}: expected days from 0 on")
-        consequences = off_boarding.count_consequences_of_off_boarding_by_label(owner)
+        consequences = off_boarding.count_consequences(owner)
         if options["json"]:
             self.stdout.write(json.dumps(consequences))
         else:
