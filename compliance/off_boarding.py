@@ -171,7 +171,7 @@ def end_open_work_and_erase_data_if_due(store_id: int) -> dict[str, int]:
     return counts
 
 
-def continue_off_boarding_of_left_unerased_stores() -> None:
+def continue_off_boardings() -> None:
     """Continue the off-boarding of every store whose data is due and not all erased."""
     due = User.objects.filter(left_at__isnull=False, erased_at=None)
     for store_id in due.order_by("pk").values_list("pk", flat=True):
