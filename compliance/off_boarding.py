@@ -159,7 +159,7 @@ def end_open_work_and_erase_data_if_due(store_id: int) -> dict[str, int]:
         store = User.objects.filter(pk=store_id, left_at__isnull=False).first()
         if not acquired or store is None:
             return {}
-        cancel_open_work_and_switch_automations_off(store)
+        end_open_work(store)
         if store.erase_on is None or store.erase_on > database_now().date():
             return {}
         counts = dict(_apply_replies_and_erase_unheld_data(store))
@@ -191,11 +191,11 @@ def end_open_work_of_left_stores(dry_run: bool) -> int:
     stores = list(User.objects.filter(is_open, left_at__isnull=False).order_by("pk"))
     if not dry_run:
         for store in stores:
-            cancel_open_work_and_switch_automations_off(store)
+            end_open_work(store)
     return len(stores)
 
 
-def cancel_open_work_and_switch_automations_off(store: User) -> None:
+def end_open_work(store: User) -> None:
     """Cancel a store's campaigns, unsent batches and imports, and switch its automations off.
 
     Batches that are being submitted to Mitto still go out.
