@@ -25,9 +25,7 @@ MAX_REASON_LENGTH = 200
 def erase_or_restrict_contact(contact: Contact, by: User | AnonymousUser) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
     return (
-        rights.erase_or_restrict_person_audit_and_find_traces(
-            contact.phone, contact.owner_id, by=by
-        )
+        rights.erase_or_restrict_person_by_phone(contact.phone, contact.owner_id, by=by)
         if contact.phone
         else None
     )

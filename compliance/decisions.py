@@ -139,7 +139,7 @@ def _erase_restrict_or_lift_again(decision: dict[str, Any], number: str, by: str
     store = decision["store"]
     match decision["decision"]:
         case rights.ERASED:
-            rights.erase_or_restrict_person_audit_and_find_traces(number, store, by=by)
+            rights.erase_or_restrict_person_by_phone(number, store, by=by)
         case restriction.RESTRICTED:
             rights.wait_and_restrict_contacts_with_phone_and_audit(
                 number, store, reason=RESTRICTED_AGAIN, by=by

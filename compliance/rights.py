@@ -71,7 +71,7 @@ class Erasure(NamedTuple):
         return [trace for trace in self.left if not trace.reason]
 
 
-def erase_or_restrict_person_audit_and_find_traces(
+def erase_or_restrict_person_by_phone(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> Erasure:
     """Erase all data on a number (article 17), and search for what is left.

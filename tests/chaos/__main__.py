@@ -501,11 +501,7 @@ class Chaos:
         contacts = Contact.objects.exclude(phone=None).order_by("?")
         owner_id, phone = self.insist(lambda: contacts.values_list("owner", "phone")[0])
         self.evidence.erased.add((owner_id, phone))
-        self.insist(
-            lambda: rights.erase_or_restrict_person_audit_and_find_traces(
-                phone, owner_id, by="chaos"
-            )
-        )
+        self.insist(lambda: rights.erase_or_restrict_person_by_phone(phone, owner_id, by="chaos"))
         self.done["person erased"] += 1
 
     def birthdays(self) -> None:

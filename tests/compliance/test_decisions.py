@@ -53,7 +53,7 @@ def listed(tmp_path):
 
 
 def test_a_person_who_came_back_before_the_backup_is_not_erased_again(alice, phone, listed):
-    rights.erase_or_restrict_person_audit_and_find_traces(phone, by="test")
+    rights.erase_or_restrict_person_by_phone(phone, by="test")
     repeat = listed()
     Contact.objects.filter(phone=None).delete()
     Contact.objects.create(owner=alice, phone=phone, first_name="Maria")
@@ -63,7 +63,7 @@ def test_a_person_who_came_back_before_the_backup_is_not_erased_again(alice, pho
 
 
 def test_an_erasure_is_made_again(alice, phone, listed):
-    rights.erase_or_restrict_person_audit_and_find_traces(phone, alice.pk, by="test")
+    rights.erase_or_restrict_person_by_phone(phone, alice.pk, by="test")
     repeat = listed()
     AuditEntry.objects.all().delete()
     Contact.objects.create(owner=alice, phone=phone, first_name="Maria")

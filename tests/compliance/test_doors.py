@@ -80,7 +80,7 @@ def by_restriction(client, contact):
 
 
 def by_erasure(client, contact):
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
 
 
 def by_a_doubtful_reply(client, contact):

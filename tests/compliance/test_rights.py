@@ -154,7 +154,7 @@ def dump_of_redis():
 
 
 def test_an_erasure_at_one_store_is_not_one_at_another(stores):
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, stores[0].pk, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, stores[0].pk, by="test")
     assert not Contact.objects.filter(owner=stores[0], phone=PHONE).exists()
     other = Contact.objects.get(owner=stores[1], phone=PHONE)
     assert other.first_name == NAME
@@ -176,7 +176,7 @@ def test_a_stop_that_waits_is_heard_before_its_number_is_erased(stores):
     Suppression.objects.all().delete()
     Contact.objects.update(is_subscribed=True)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "stop"}])
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert Suppression.objects.filter(owner=store).count() == 1
     assert not WebhookEvent.objects.filter(status="received").exists()
 

@@ -187,7 +187,7 @@ def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
     direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
         alice, OTHER, "Somebody else's", key="other"
     )
-    erasure = rights.erase_or_restrict_person_audit_and_find_traces(PHONE, alice.pk, by="test")
+    erasure = rights.erase_or_restrict_person_by_phone(PHONE, alice.pk, by="test")
     assert erasure.counts == {
         "contacts_contact": 1, "contacts_listmembership": 1, "messaging_directmessage": 1,
         "messaging_webhookevent": 1, "contacts_rejectedrow": 1, "files_deleted": 1,
@@ -208,9 +208,7 @@ def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
 def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
     known_at(alice)
     upload_of(alice)
-    counts = rights.erase_or_restrict_person_audit_and_find_traces(
-        PHONE, alice.pk, by=admin_user
-    ).counts
+    counts = rights.erase_or_restrict_person_by_phone(PHONE, alice.pk, by=admin_user).counts
     kept = entry("personal data erased")
     assert (kept.actor, kept.owner) == (admin_user, alice)
     expected = {"erased": counts, "stores_under_legal_hold": 0, "person": phone_hash(PHONE)}
@@ -220,21 +218,21 @@ def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
 
 def test_the_file_of_an_import_under_way_stays_to_be_read(alice):
     upload_of(alice, open=True)
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert ImportFileChunk.objects.count() == 1
 
 
 def test_rows_with_other_last_digits_stay(alice):
     upload_of(alice)
     for number in ("+306900000002", "+306911100001"):
-        rights.erase_or_restrict_person_audit_and_find_traces(number, by="test")
+        rights.erase_or_restrict_person_by_phone(number, by="test")
     assert RejectedRow.objects.count() == 2
 
 
 def test_a_number_written_without_its_country_is_the_same_person(alice):
     one = upload_of(alice)
     RejectedRow.objects.create(contact_import=one, line=9, reason="x", row=[], value="00000001")
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert list(RejectedRow.objects.values_list("line", flat=True)) == [3]
 
 

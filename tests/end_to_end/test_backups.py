@@ -71,10 +71,7 @@ def test_a_backup_of_the_middle_of_a_campaign_is_restored_with_nothing_twice(
     assert sent_before < 200
     erased = Contact.objects.order_by("pk").first().phone
     assert (
-        rights.erase_or_restrict_person_audit_and_find_traces(
-            erased, by="test"
-        ).traces_left_without_reason
-        == []
+        rights.erase_or_restrict_person_by_phone(erased, by="test").traces_left_without_reason == []
     )
     run(environment, "deploy/backup", str(tmp_path), "--decisions")
 

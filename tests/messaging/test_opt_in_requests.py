@@ -313,7 +313,7 @@ def test_a_contact_with_another_number_is_not_asked_at_the_old_one(contact, sand
 
 def test_a_contact_that_is_erased_is_not_asked(contact, sandbox):
     ask(contact)
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
     assert sandbox.messages() == []
 

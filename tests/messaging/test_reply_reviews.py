@@ -198,7 +198,7 @@ def test_a_strangers_doubtful_reply_waits_too_and_its_decision_holds_everywhere(
 
 
 def test_a_decision_is_possible_after_the_person_was_erased(store):
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     [review] = describe_reviews(open_reviews())
     assert (review.number, review.text, review.proposes_opt_out) == ("", "", True)
     decide(True)

@@ -93,7 +93,7 @@ class Command(BaseCommand):
         """Erase after a confirmation, and say what a search for the person still finds."""
         if not yes and input(f"Erase this number {scope_text} for good? [y/N] ").lower() != "y":
             raise CommandError("nothing was erased")
-        erasure = rights.erase_or_restrict_person_audit_and_find_traces(e164_phone, owner_id, by=BY)
+        erasure = rights.erase_or_restrict_person_by_phone(e164_phone, owner_id, by=BY)
         for kind, count in erasure.counts.items():
             self.stdout.write(f"{kind}: {count}")
         for owner in erasure.restricted:
