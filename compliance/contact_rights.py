@@ -75,9 +75,7 @@ def withdraw_all_consent_action(
 ) -> None:
     """Withdraw the selected contacts' consents to marketing and to service messages."""
     changed = sum(
-        rights.withdraw_all_consent_suppress_and_audit(
-            contact.phone, contact.owner_id, by=request.user
-        )
+        rights.withdraw_all_consent(contact.phone, contact.owner_id, by=request.user)
         for contact in queryset
         if contact.phone
     )

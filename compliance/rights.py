@@ -165,7 +165,7 @@ def correct_contacts_with_phone_and_audit(
     return len(contacts)
 
 
-def withdraw_all_consent_suppress_and_audit(
+def withdraw_all_consent(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """Withdraw both consents of a number's contacts and write an audit entry (article 21).

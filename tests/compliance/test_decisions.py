@@ -87,7 +87,7 @@ def test_an_opt_out_holds_again_and_keeps_its_time_and_reason(alice, phone, list
     contact = Contact.objects.get(phone=phone)
     change_consent(contact.pk, "unsubscribed", source="reply")
     then = Suppression.objects.get()
-    rights.withdraw_all_consent_suppress_and_audit("+306900000099", by="test")
+    rights.withdraw_all_consent("+306900000099", by="test")
     repeat = listed()
     Suppression.objects.all().delete()
     Contact.objects.filter(pk=contact.pk).update(is_subscribed=True)
@@ -103,7 +103,7 @@ def test_an_opt_out_holds_again_and_keeps_its_time_and_reason(alice, phone, list
 def test_an_objection_after_the_backup_takes_the_place_of_an_older_opt_out(alice, phone, listed):
     change_consent(Contact.objects.get(phone=phone).pk, "unsubscribed", source="reply")
     old = Suppression.objects.get()
-    rights.withdraw_all_consent_suppress_and_audit(phone, alice.pk, by="test")
+    rights.withdraw_all_consent(phone, alice.pk, by="test")
     repeat = listed()
     Suppression.objects.update(reason="reply", created_at=old.created_at)
     assert repeat() == "opt-out: 1"

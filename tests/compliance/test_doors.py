@@ -70,7 +70,7 @@ def by_telling_an_operator(client, contact):
 
 
 def by_objection(client, contact):
-    rights.withdraw_all_consent_suppress_and_audit(PHONE, by="test")
+    rights.withdraw_all_consent(PHONE, by="test")
 
 
 def by_restriction(client, contact):

@@ -314,9 +314,7 @@ def correct(store):
 
 
 def object_as_a_stranger(store):
-    return lambda: rights.withdraw_all_consent_suppress_and_audit(
-        "+306999999999", store.pk, by="test"
-    )
+    return lambda: rights.withdraw_all_consent("+306999999999", store.pk, by="test")
 
 
 def restrict(store):

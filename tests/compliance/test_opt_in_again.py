@@ -206,7 +206,7 @@ def test_an_opt_out_by_the_link_after_the_code_was_sent_ends_the_code(message, c
 
 
 def objects(message):
-    rights.withdraw_all_consent_suppress_and_audit(message.to, message.owner_id, by="test")
+    rights.withdraw_all_consent(message.to, message.owner_id, by="test")
 
 
 def is_suppressed_everywhere(message):

@@ -299,16 +299,16 @@ def suppressions():
 
 def test_an_objection_without_a_contact_leaves_a_suppression(alice):
     number = "+306900000055"
-    assert rights.withdraw_all_consent_suppress_and_audit(number, alice.pk, by="test") == 0
+    assert rights.withdraw_all_consent(number, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
-    assert rights.withdraw_all_consent_suppress_and_audit(number, by="test") == 0
+    assert rights.withdraw_all_consent(number, by="test") == 0
     assert suppressions() == {(alice.pk, "objection"), (None, "objection")}
     assert phones_suppressed_at_store_or_everywhere(make_store("bob").pk, [number]) == {number}
 
 
 def test_an_objection_of_somebody_who_never_consented_leaves_a_suppression(alice, tmp_path):
     Contact.objects.filter(phone=OTHER).update(is_subscribed=False, service_allowed=False)
-    rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test")
+    rights.withdraw_all_consent(OTHER, alice.pk, by="test")
     assert suppressions() == {(alice.pk, "objection")}
     Suppression.objects.all().delete()
     import_rows(alice, tmp_path, f"{OTHER},X,", consent_source="shop")
@@ -321,10 +321,8 @@ def test_an_objection_after_a_stop_is_not_taken_back_by_a_start(alice):
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "STOP"}])
     replies.wait_and_apply_received_replies()
     assert suppressions() == {(alice.pk, "inbound_stop")}
-    assert rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test") == 1, (
-        "now an objection"
-    )
-    assert rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test") == 0
+    assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 1, "now an objection"
+    assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
     assert ConsentEvent.objects.filter(contact=contact, source="objection").count() == 1
     replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "START"}])

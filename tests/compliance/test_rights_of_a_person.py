@@ -312,10 +312,8 @@ def test_a_correction_that_is_not_possible_changes_nothing(alice, bob):
 
 def test_an_objection_at_one_store_is_none_at_another_and_is_kept(alice, bob, admin_user):
     known_at(alice, bob)
-    assert rights.withdraw_all_consent_suppress_and_audit(PHONE, alice.pk, by=admin_user) == 2
-    assert rights.withdraw_all_consent_suppress_and_audit(PHONE, alice.pk, by=admin_user) == 0, (
-        "done before"
-    )
+    assert rights.withdraw_all_consent(PHONE, alice.pk, by=admin_user) == 2
+    assert rights.withdraw_all_consent(PHONE, alice.pk, by=admin_user) == 0, "done before"
     mine, others = (Contact.objects.get(owner=store, phone=PHONE) for store in (alice, bob))
     assert (mine.is_subscribed, mine.service_allowed) == (False, False)
     assert (others.is_subscribed, others.service_allowed) == (True, True)

@@ -456,9 +456,7 @@ CHANGES = {
     "correct": lambda store: rights.correct_contacts_with_phone_and_audit(
         ANN, {"first_name": "Zoe"}, store.pk, by="test"
     ),
-    "object": lambda store: rights.withdraw_all_consent_suppress_and_audit(
-        ANN, store.pk, by="test"
-    ),
+    "object": lambda store: rights.withdraw_all_consent(ANN, store.pk, by="test"),
     "erase": lambda store: rights.erase_or_restrict_person_by_phone(ANN, store.pk, by="test"),
     "suppress": lambda store: marketing_blocks.wait_for_sends_and_suppress_phones(
         store.pk, [ANN], reason="x"

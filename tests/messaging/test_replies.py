@@ -144,7 +144,7 @@ def test_start_does_not_take_back_what_an_operator_recorded_after_a_stop(message
 def test_start_does_not_take_back_an_objection_that_followed_a_stop(messaged, client):
     anna = messaged("anna")
     write(client, "stop")
-    rights.withdraw_all_consent_suppress_and_audit(PHONE, anna.pk, by="test")
+    rights.withdraw_all_consent(PHONE, anna.pk, by="test")
     assert write(client, "START")["start"] == 1
     assert not subscribed(anna)
     assert Suppression.objects.filter(owner=anna).exists()

@@ -65,9 +65,7 @@ class Command(BaseCommand):
         elif action == "ask":
             self._send_opt_in_request_or_command_error(contact)
         elif options["messages"] == ALL_MESSAGES:
-            count = rights.withdraw_all_consent_suppress_and_audit(
-                contact.phone or "", contact.owner_id, by=BY
-            )
+            count = rights.withdraw_all_consent(contact.phone or "", contact.owner_id, by=BY)
             self.stdout.write(f"{counted_in_english(count, 'consent')} withdrawn")
         else:
             changed = record_opt_out_and_audit(contact, MessageType(options["messages"]), by=BY)

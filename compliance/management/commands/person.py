@@ -68,7 +68,7 @@ class Command(BaseCommand):
                 raise CommandError("; ".join(error.messages)) from None
             self.stdout.write(f"corrected at {counted_in_english(count, 'store')}")
         elif action == "object":
-            count = rights.withdraw_all_consent_suppress_and_audit(phone, owner_id, by=BY)
+            count = rights.withdraw_all_consent(phone, owner_id, by=BY)
             self.stdout.write(
                 f"{counted_in_english(count, 'consent')} withdrawn; the number is suppressed"
             )
