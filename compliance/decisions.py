@@ -141,9 +141,7 @@ def _erase_restrict_or_lift_again(decision: dict[str, Any], number: str, by: str
         case rights.ERASED:
             rights.erase_or_restrict_person_by_phone(number, store, by=by)
         case restriction.RESTRICTED:
-            rights.wait_and_restrict_contacts_with_phone_and_audit(
-                number, store, reason=RESTRICTED_AGAIN, by=by
-            )
+            rights.restrict_contacts_with_phone(number, store, reason=RESTRICTED_AGAIN, by=by)
         case restriction.LIFTED:
             rights.lift_restrictions_of_contacts_with_phone(number, store, by=by)
 

@@ -203,7 +203,7 @@ SUPPRESS_OBJECTION = """
 """
 
 
-def wait_and_restrict_contacts_with_phone_and_audit(
+def restrict_contacts_with_phone(
     e164_phone: str,
     owner_id: int | None = None,
     *,

@@ -74,9 +74,7 @@ def by_objection(client, contact):
 
 
 def by_restriction(client, contact):
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
 
 
 def by_erasure(client, contact):

@@ -46,9 +46,7 @@ def alice():
     """A store with two contacts, of which the first is restricted."""
     store = make_store()
     make_list(store, 2, birthday="1990-01-01")
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, store.pk, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, store.pk, reason="disputes the data", by="test")
     return store
 
 
@@ -81,9 +79,7 @@ def test_who_is_restricted_after_the_start_is_skipped_before_the_call(alice, san
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = make_campaign(alice, alice.list_set.get(), message_type=message_type)
     enqueue.enqueue_campaign(campaign.pk)
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
     send_all()
     assert [m["destination"] for m in sandbox.messages()] == [OTHER]
     skipped = CampaignMessage.objects.get(to=PHONE)
@@ -106,9 +102,7 @@ def test_a_restricted_contact_gets_no_test(alice, sandbox):
             alice, PHONE, "Test", key="k"
         )
     direct_messages.get_or_enqueue_direct_message_or_raise_blocked(alice, OTHER, "Test", key="k")
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        OTHER, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(OTHER, reason="disputes the data", by="test")
     send_all()
     assert sandbox.messages() == []
     assert DirectMessage.objects.get().error_code == "restricted"
@@ -143,9 +137,7 @@ def test_retention_removes_nothing_that_belongs_to_a_contact_that_is_kept(alice,
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     enqueue.enqueue_campaign(make_campaign(alice, alice.list_set.get()).pk)
     if kept_by == "restriction":
-        rights.wait_and_restrict_contacts_with_phone_and_audit(
-            PHONE, reason="disputes the data", by="test"
-        )
+        rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
     else:
         Contact.objects.filter(phone=PHONE).update(legal_hold=True)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
@@ -206,9 +198,7 @@ def test_visits_of_a_restricted_contact_are_not_recorded(alice):
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = make_campaign(alice, alice.list_set.get(), offer_url="https://example.com/")
     enqueue.enqueue_campaign(campaign.pk)
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
     for message in CampaignMessage.objects.all():
         target = clicks.find_target_url_and_count_visit(
             message.tracking_id, user_agent="Firefox", ip_address="192.0.2.7", is_visit=True
@@ -220,9 +210,7 @@ def test_visits_of_a_restricted_contact_are_not_recorded(alice):
 def test_the_csv_of_messages_marks_who_is_restricted(alice):
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = enqueue.enqueue_campaign(make_campaign(alice, alice.list_set.get()).pk)
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
     heading, *lines = "".join(message_csv.stream_message_csv_heading_and_lines(campaign.pk)).split()
     assert heading.endswith(",reason,restricted")
     assert [line.rsplit(",", 1)[1] for line in lines] == ["yes", ""]
@@ -352,9 +340,7 @@ def test_a_question_that_waited_is_not_sent_once_the_contact_is_restricted(alice
     Contact.objects.filter(phone=OTHER).update(is_subscribed=False)
     contact = Contact.objects.select_related("owner").get(phone=OTHER)
     opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        OTHER, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(OTHER, reason="disputes the data", by="test")
     send_all()
     assert sandbox.messages() == []
     message = DirectMessage.objects.get()

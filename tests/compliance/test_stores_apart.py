@@ -449,7 +449,7 @@ CHANGES = {
     "opt out": lambda store: change_consent(person(store).pk, "unsubscribed", source="test"),
     "opt in": lambda store: change_consent(person(store, CAT).pk, "subscribed", source="test"),
     "opt-out by command": lambda store: printed("consent", "opt-out", ANN, store=store.email),
-    "restrict": lambda store: rights.wait_and_restrict_contacts_with_phone_and_audit(
+    "restrict": lambda store: rights.restrict_contacts_with_phone(
         ANN, store.pk, reason="x", by="test"
     ),
     "lift": lambda store: rights.lift_restrictions_of_contacts_with_phone(DAN, store.pk, by="test"),

@@ -75,7 +75,7 @@ class Command(BaseCommand):
         elif action == "restrict":
             if not options["reason"]:
                 raise CommandError("say why with --reason, such as --reason 'disputes the data'")
-            count = rights.wait_and_restrict_contacts_with_phone_and_audit(
+            count = rights.restrict_contacts_with_phone(
                 phone, owner_id, reason=options["reason"], by=BY
             )
             self.stdout.write(f"restricted at {counted_in_english(count, 'store')}")
