@@ -54,9 +54,7 @@ def is_suppressed_everywhere(message: OutboundMessage) -> bool:
     return Suppression.objects.filter(owner=None, phone_hash__in=digests).exists()
 
 
-def store_opt_out_and_apply_or_enqueue_unless_opted_out(
-    message: OutboundMessage, evidence: Evidence
-) -> None:
+def store_opt_out(message: OutboundMessage, evidence: Evidence) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
     The opt-out is written at once. What it changes is applied at once too, unless that would have

@@ -97,9 +97,7 @@ def _opt_out_or_send_code_or_opt_in_and_get_problem_name(
     """
     texts, action = context["texts"], request.POST.get("action")
     if action not in ("send_code", "opt_in"):
-        unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(
-            message, evidence_of_address_and_browser(request)
-        )
+        unsubscribe.store_opt_out(message, evidence_of_address_and_browser(request))
         return ""
     try:
         with transaction_with_short_lock_timeout():

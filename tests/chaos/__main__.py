@@ -452,7 +452,7 @@ class Chaos:
         messages = CampaignMessage.objects.select_related("owner", "contact", "batch")
         message = messages.filter(contact=pk).last()
         if message and self.draw.random() < 0.5:
-            unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(message, NO_EVIDENCE)
+            unsubscribe.store_opt_out(message, NO_EVIDENCE)
             self.done["opt-out pressed"] += 1
         else:
             change_consent(pk, "unsubscribed", source="chaos")

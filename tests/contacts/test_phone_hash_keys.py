@@ -72,7 +72,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
 def test_a_message_of_before_shows_its_opt_out(old_key, alice, settings):
     enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 1)).pk)
     message = Contact.objects.get().campaignmessage_set.get()
-    unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(message, NO_EVIDENCE)
+    unsubscribe.store_opt_out(message, NO_EVIDENCE)
     Contact.objects.update(phone="+306900000077")  # the number is suppressed, and no contact's
     change_key(settings)
     message.refresh_from_db()
