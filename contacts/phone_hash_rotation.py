@@ -26,7 +26,7 @@ from contacts.phones import (
 CHUNK_NUMBERS = 5000
 
 
-def rehash_holds_and_count_rehashed_suppressions(e164_phones: Iterable[str]) -> int:
+def rehash_suppressions_and_holds(e164_phones: Iterable[str]) -> int:
     """Give the suppressions of these numbers the hash of the present key; return how many.
 
     Of two suppressions of a number at a store the earlier one stays. Marketing holds are moved,

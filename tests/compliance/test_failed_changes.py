@@ -410,7 +410,7 @@ def new_hash_key(store):
 
     def change():
         with override_settings(PHONE_HASH_KEY="b" * 40, PHONE_HASH_KEY_OLD=settings.PHONE_HASH_KEY):
-            phone_hash_rotation.rehash_holds_and_count_rehashed_suppressions([PHONE])
+            phone_hash_rotation.rehash_suppressions_and_holds([PHONE])
 
     return change
 

@@ -22,9 +22,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if not settings.PHONE_HASH_KEY_OLD:
             raise CommandError("set the key before as PHONE_HASH_KEY_OLD")
-        changed = phone_hash_rotation.rehash_holds_and_count_rehashed_suppressions(
-            iter_known_numbers()
-        )
+        changed = phone_hash_rotation.rehash_suppressions_and_holds(iter_known_numbers())
         audit.write_entry("suppressions hashed anew", by="command line", count=changed)
         self.stdout.write(
             f"{counted_in_english(changed, 'suppression has', 'suppressions have')}"
