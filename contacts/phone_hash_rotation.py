@@ -71,7 +71,7 @@ REHASH_SUPPRESSIONS = _REHASH.format(table="contacts_suppression")
 REHASH_HOLDS = _REHASH.format(table="contacts_marketinghold")
 
 
-def count_suppressions_and_holds_of_other_keys() -> int:
+def count_hashes_of_other_keys() -> int:
     """How many suppressions and marketing holds have a hash that another key made."""
     return sum(
         model.objects.exclude(key_id=present_key_id()).count()

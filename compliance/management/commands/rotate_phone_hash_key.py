@@ -28,7 +28,7 @@ class Command(BaseCommand):
             f"{counted_in_english(changed, 'suppression has', 'suppressions have')}"
             " the hash of the present key now"
         )
-        if remaining := phone_hash_rotation.count_suppressions_and_holds_of_other_keys():
+        if remaining := phone_hash_rotation.count_hashes_of_other_keys():
             self.stdout.write(
                 f"{remaining:,} remain with the hash of an earlier key, because their numbers are "
                 "not known any more: keep PHONE_HASH_KEY_OLD"
