@@ -102,9 +102,7 @@ def ask_reason_and_restrict_action(
         }
         return TemplateResponse(request, "compliance/restrict.html", context)
     changed = sum(
-        restriction.wait_for_sends_restrict_contact_and_audit(
-            contact.pk, reason=reason, by=request.user
-        )
+        restriction.restrict_contact(contact.pk, reason=reason, by=request.user)
         for contact in selected
     )
     model_admin.message_user(

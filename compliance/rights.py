@@ -102,9 +102,7 @@ def erase_or_restrict_person_by_phone(
             .order_by("pk")
         )
         for contact in held:
-            restriction.wait_for_sends_restrict_contact_and_audit(
-                contact.pk, reason=HELD_REASON, by=by
-            )
+            restriction.restrict_contact(contact.pk, reason=HELD_REASON, by=by)
         counts: dict[str, int] = dict(uploads.delete_finished_uploads_and_rewrite_open_ones(person))
         counts |= erase_or_mask_person_and_count_by_table(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
@@ -223,10 +221,7 @@ def restrict_contacts_with_phone(
     """
     contacts = contacts_with_phone_at_store_or_all(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
-    return sum(
-        restriction.wait_for_sends_restrict_contact_and_audit(pk, reason=reason, by=by)
-        for pk in ids
-    )
+    return sum(restriction.restrict_contact(pk, reason=reason, by=by) for pk in ids)
 
 
 def lift_restrictions_of_contacts_with_phone(

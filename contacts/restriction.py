@@ -21,9 +21,7 @@ from contacts.sending_window import wait_and_lock_out_sending_windows_or_give_up
 RESTRICTED, LIFTED = "restricted", "restriction lifted"  # in the audit trail
 
 
-def wait_for_sends_restrict_contact_and_audit(
-    contact_id: int, *, reason: str, by: User | AnonymousUser | str
-) -> bool:
+def restrict_contact(contact_id: int, *, reason: str, by: User | AnonymousUser | str) -> bool:
     """Restrict a contact and write an audit entry.
 
     Waits for the store's open sending windows, so that no call begins with the contact in it.

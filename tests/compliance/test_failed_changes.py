@@ -319,12 +319,12 @@ def object_as_a_stranger(store):
 
 def restrict(store):
     pk = person(store).pk
-    return lambda: restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
+    return lambda: restriction.restrict_contact(pk, reason="x", by="test")
 
 
 def lift(store):
     pk = person(store).pk
-    restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
+    restriction.restrict_contact(pk, reason="x", by="test")
     return lambda: restriction.lift_restriction(pk, by="test")
 
 

@@ -78,7 +78,7 @@ def fill(name: str) -> User:
     )
     change_consent(cat.pk, "unsubscribed", source="inbound_stop")
     change_consent(cat.pk, "service_revoked", source="test")
-    restriction.wait_for_sends_restrict_contact_and_audit(dan.pk, reason=name, by="test")
+    restriction.restrict_contact(dan.pk, reason=name, by="test")
     regulars = List.objects.create(owner=store, name="regulars", description=name)
     ListMembership.objects.bulk_create(
         ListMembership(list=regulars, contact=contact) for contact in contacts[:4]
