@@ -16,7 +16,7 @@ from astronote.common import audit
 from astronote.common.sql import database_now
 from contacts.models import Contact
 from contacts.phones import phone_hash
-from contacts.sending_window import wait_and_lock_out_sending_windows_or_give_up
+from contacts.sending_window import lock_out_sending_windows
 
 RESTRICTED, LIFTED = "restricted", "restriction lifted"  # in the audit trail
 
@@ -36,7 +36,7 @@ def restrict_contact(contact_id: int, *, reason: str, by: User | AnonymousUser |
     """
     with transaction.atomic():
         contact = Contact.objects.get(pk=contact_id)
-        wait_and_lock_out_sending_windows_or_give_up(contact.owner_id)
+        lock_out_sending_windows(contact.owner_id)
         changed = Contact.objects.filter(pk=contact_id, restricted_at=None).update(
             restricted_at=database_now(), restricted_reason=reason
         )
