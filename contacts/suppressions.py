@@ -65,7 +65,7 @@ class SuppressionCounts(TypedDict):
     unreadable_lines: list[int]
 
 
-def import_suppressions_and_audit_or_refuse(
+def import_suppression_list(
     path: Path, store: User | None, *, reason: str, by: User | AnonymousUser | str
 ) -> SuppressionCounts:
     """Suppress the numbers and hashes of a list and write an audit entry.

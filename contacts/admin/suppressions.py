@@ -87,7 +87,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
     ) -> None:
         with files.unnamed_temporary_file(file.chunks()) as copy:
-            counts = suppressions.import_suppressions_and_audit_or_refuse(
+            counts = suppressions.import_suppression_list(
                 copy, store, reason=reason, by=request.user
             )
         messages.success(

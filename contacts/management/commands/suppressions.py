@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if file is None or not file.is_file():
             raise CommandError("name a file with one number a line")
         try:
-            counts = suppressions.import_suppressions_and_audit_or_refuse(
+            counts = suppressions.import_suppression_list(
                 file, owner, reason=reason, by="command line"
             )
         except ImportRefused as problem:
