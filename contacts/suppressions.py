@@ -71,7 +71,7 @@ def import_suppression_list(
     """Suppress the numbers and hashes of a list and write an audit entry.
 
     Args:
-        path: see `suppress_numbers_and_hashes_of_file_or_refuse`.
+        path: see `suppress_numbers_of_file`.
         store: the store, whose country is that of national numbers; None for all stores.
         reason: stored with each new suppression.
         by: the account or program that imports the list.
@@ -81,9 +81,7 @@ def import_suppression_list(
     """
     region = phone_region_of_store_or_default(store) if store else settings.DEFAULT_PHONE_REGION
     owner_id = store.pk if store else None
-    counts = suppress_numbers_and_hashes_of_file_or_refuse(
-        path, owner_id, region=region, reason=reason
-    )
+    counts = suppress_numbers_of_file(path, owner_id, region=region, reason=reason)
     audit.write_entry(
         "suppressions imported",
         by=by,
@@ -94,7 +92,7 @@ def import_suppression_list(
     return counts
 
 
-def suppress_numbers_and_hashes_of_file_or_refuse(
+def suppress_numbers_of_file(
     path: Path, owner_id: int | None, *, region: str, reason: str
 ) -> SuppressionCounts:
     """Suppress the numbers or hashes of a list at one store or at all stores.

@@ -204,9 +204,7 @@ def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, t
     Suppression.objects.all().delete()
 
     def brought_in():
-        return suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
-            path, alice.pk, region="GR", reason="list"
-        )
+        return suppressions.suppress_numbers_of_file(path, alice.pk, region="GR", reason="list")
 
     change_key(settings)
     assert brought_in()["added"] == 1
@@ -223,7 +221,5 @@ def test_a_hash_without_the_name_of_its_key_may_be_of_the_old_one(
     path = tmp_path / "list.csv"
     path.write_text(f"hash\n{keyed_phone_hash(OLD, PHONE)}\n")
     change_key(settings)
-    suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
-        path, alice.pk, region="GR", reason="list"
-    )
+    suppressions.suppress_numbers_of_file(path, alice.pk, region="GR", reason="list")
     assert Suppression.objects.get().key_id == key_id(OLD)

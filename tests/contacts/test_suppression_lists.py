@@ -25,7 +25,7 @@ def brought_in(lines, owner=None, region="GR"):
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
         file.writelines(lines)
         file.flush()
-        return suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
+        return suppressions.suppress_numbers_of_file(
             Path(file.name), owner and owner.pk, region=region, reason="test"
         )
 
@@ -71,9 +71,7 @@ def test_national_numbers_are_those_of_the_given_country():
 )
 def test_lists_as_people_bring_them(case):
     path = CASES / "files" / case["file"]
-    counts = suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
-        path, None, region=case["region"], reason="test"
-    )
+    counts = suppressions.suppress_numbers_of_file(path, None, region=case["region"], reason="test")
     assert len(counts["unreadable_lines"]) == case["unreadable"]
     suppressed = set(Suppression.objects.values_list("phone_hash", flat=True))
     assert suppressed == set(map(phone_hash, case["suppressed"]))
