@@ -307,9 +307,7 @@ def describe_unreadable_lines(counts: SuppressionCounts) -> str:
     ) % {"count": format_count(len(lines)), "lines": ", ".join(map(str, lines[:LINES_NAMED]))}
 
 
-def write_store_or_global_suppressions_as_csv_and_count(
-    file: Writable, owner_id: int | None
-) -> int:
+def write_suppressions_csv(file: Writable, owner_id: int | None) -> int:
     """Write one store's suppressions, or those for all stores, as CSV; return how many."""
     line_count = 0
     for line in csv_lines_of_store_or_global_suppressions(owner_id):

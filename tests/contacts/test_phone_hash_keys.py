@@ -198,7 +198,7 @@ def test_an_opt_out_whose_key_is_not_set_is_reported(old_key, alice, settings, c
 def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, tmp_path):
     suppress(alice, PHONE)
     out = io.StringIO()
-    suppressions.write_store_or_global_suppressions_as_csv_and_count(out, alice.pk)
+    suppressions.write_suppressions_csv(out, alice.pk)
     path = tmp_path / "list.csv"
     path.write_text(out.getvalue())
     Suppression.objects.all().delete()

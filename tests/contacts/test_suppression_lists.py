@@ -32,9 +32,7 @@ def brought_in(lines, owner=None, region="GR"):
 
 def exported(owner=None):
     file = io.StringIO()
-    return suppressions.write_store_or_global_suppressions_as_csv_and_count(
-        file, owner and owner.pk
-    ), file.getvalue()
+    return suppressions.write_suppressions_csv(file, owner and owner.pk), file.getvalue()
 
 
 def test_a_long_list_is_counted_over_all_its_parts():

@@ -50,10 +50,8 @@ class Command(BaseCommand):
         self, file: Path | None, owner_id: int | None
     ) -> None:
         if file is None:
-            suppressions.write_store_or_global_suppressions_as_csv_and_count(self.stdout, owner_id)
+            suppressions.write_suppressions_csv(self.stdout, owner_id)
             return
         with file.open("w", newline="", encoding="utf-8") as target:
-            count = suppressions.write_store_or_global_suppressions_as_csv_and_count(
-                target, owner_id
-            )
+            count = suppressions.write_suppressions_csv(target, owner_id)
         self.stdout.write(f"{counted_in_english(count, 'entry', 'entries')}")
