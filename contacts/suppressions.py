@@ -47,7 +47,7 @@ MIN_NUMBER_SHARE = 0.6
 # What a heading may say of a column that holds numbers or hashes nevertheless.
 POSSIBLE_NUMBERS = (Meaning.UNKNOWN, Meaning.NUMBER, Meaning.PERSON)
 _HASH = re.compile(r"[0-9a-f]{64}")
-_KEY = re.compile(r"key-([0-9a-f]{8})")  # as `csv_lines_of_store_or_global_suppressions` writes it
+_KEY = re.compile(r"key-([0-9a-f]{8})")  # as `suppressions_csv_lines` writes it
 
 
 class Writable(Protocol):
@@ -310,13 +310,13 @@ def describe_unreadable_lines(counts: SuppressionCounts) -> str:
 def write_suppressions_csv(file: Writable, owner_id: int | None) -> int:
     """Write one store's suppressions, or those for all stores, as CSV; return how many."""
     line_count = 0
-    for line in csv_lines_of_store_or_global_suppressions(owner_id):
+    for line in suppressions_csv_lines(owner_id):
         file.write(line)
         line_count += 1
     return line_count - 1  # without the heading
 
 
-def csv_lines_of_store_or_global_suppressions(owner_id: int | None) -> Iterator[str]:
+def suppressions_csv_lines(owner_id: int | None) -> Iterator[str]:
     """One store's suppressions, or those that hold for all stores, as CSV lines with a heading."""
     yield csv_line_with_escaped_formulas(["phone_hash", "reason", "since", "key"])
     suppressions = Suppression.objects.filter(owner=owner_id).order_by("pk")

@@ -110,7 +110,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         )
         audit.write_entry("suppressions exported", by=request.user, owner_id=store_id)
         return StreamingHttpResponse(
-            suppressions.csv_lines_of_store_or_global_suppressions(store_id),
+            suppressions.suppressions_csv_lines(store_id),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="suppressions.csv"'},
         )

@@ -205,7 +205,7 @@ def figures(store: User) -> Iterator[tuple[str, object]]:
     held = rights.collect_held_data_of_person_and_audit(ANN, store.pk, by="test")
     parts = {name: len(one) for name, one in held.items() if isinstance(one, (list, dict))}
     yield "personal data", parts
-    lines = suppressions.csv_lines_of_store_or_global_suppressions(store.pk)
+    lines = suppressions.suppressions_csv_lines(store.pk)
     yield "suppressions", [line.split(",")[:2] for line in lines]
     yield "suppressed", marketing_blocks.phones_suppressed_at_store_or_everywhere(store.pk, PHONES)
     yield "restricted", restriction.restricted_phones(store.pk, [*PHONES, "+306900000077"])
