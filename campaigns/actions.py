@@ -84,7 +84,7 @@ def resume_campaign(campaign: Campaign, *, by: Any) -> None:
             gettext("campaign %(number)s is not paused: it is %(status)s"),
         )
         audit.write_entry("resume", campaign, by=by)
-        batch_queue.release_pending_batches_and_enqueue_jobs(
+        batch_queue.release_pending_batches(
             **_kind_and_source_kwargs_of_campaign_batches(campaign), not_before=batch_queue.HELD
         )
 

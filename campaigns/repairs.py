@@ -49,7 +49,7 @@ def release_held_batches(dry_run: bool) -> int:
     campaigns = list(Campaign.objects.filter(pk__in=held.values("source_id")).order_by("pk"))
     released = 0
     for campaign in campaigns:
-        released += batch_queue.release_pending_batches_and_enqueue_jobs(
+        released += batch_queue.release_pending_batches(
             kind=CampaignMessage.batch_kind, source_id=campaign.pk, not_before=batch_queue.HELD
         )
         audit.write_entry("held batches released", campaign, by=NAME)

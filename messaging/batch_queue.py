@@ -87,7 +87,7 @@ LOWEST_DUE_TURN = """
 """
 
 
-def release_pending_batches_and_enqueue_jobs(**filters: Any) -> BatchCount:
+def release_pending_batches(**filters: Any) -> BatchCount:
     """Make the pending batches that match the filters due now, with new turns in the same order.
 
     Enqueues a job for each. Returns how many there are.

@@ -307,7 +307,7 @@ def test_a_batch_that_is_submitted_meanwhile_is_not_cancelled(campaign):
 def test_a_batch_that_is_claimed_meanwhile_is_not_released(campaign):
     enqueue.enqueue_campaign(campaign.pk)
     with changed_meanwhile(update(Batch, status="cancelled")):
-        assert batch_queue.release_pending_batches_and_enqueue_jobs() == 0
+        assert batch_queue.release_pending_batches() == 0
 
 
 def test_a_batch_that_is_settled_meanwhile_is_not_unknown(campaign):

@@ -19,7 +19,7 @@ from messaging.batch_queue import (
     claim_next_batch_unless_stopped,
     hold_pending_batches_until_released,
     lowest_due_turn_or_zero,
-    release_pending_batches_and_enqueue_jobs,
+    release_pending_batches,
     return_to_queue_and_enqueue_if_claimed,
 )
 from messaging.models import Batch, CreditReservation, Wallet
@@ -172,7 +172,7 @@ def test_batches_that_are_released_keep_their_order(start):
     assert hold_pending_batches_until_released("a test", source_id=campaign.pk) == 4
     assert claim_next_batch_unless_stopped() is None
     jobs.get_queue("sms").empty()
-    assert release_pending_batches_and_enqueue_jobs(source_id=campaign.pk) == 4
+    assert release_pending_batches(source_id=campaign.pk) == 4
     assert jobs.count_waiting_jobs("sms") == 4
     assert set(Batch.objects.values_list("waiting_for", flat=True)) == {""}
     assert in_order() == before
