@@ -122,7 +122,7 @@ def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
         source_id=campaign_id,
         status__in=UNSENT_BATCH_STATUSES,
     )
-    return batch_queue.cancel_unsent_batches_and_release_credits(
+    return batch_queue.cancel_unsent_batches(
         list(unsent.values_list("pk", flat=True)), skip_reason=Reason.CANCELLED
     )
 

@@ -208,7 +208,7 @@ def end_open_work(store: User) -> None:
     for contact_import in _open_imports(store):
         _end_unless_already_ended(lifecycle.cancel_import_and_audit_or_raise_ended, contact_import)
     while ids := list(_unsent_batches(store).values_list("pk", flat=True)[:CHUNK_ROWS]):
-        batch_queue.cancel_unsent_batches_and_release_credits(ids, skip_reason=Reason.CANCELLED)
+        batch_queue.cancel_unsent_batches(ids, skip_reason=Reason.CANCELLED)
 
 
 def _end_unless_already_ended(end: Any, row: models.Model) -> None:

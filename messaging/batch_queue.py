@@ -121,9 +121,7 @@ def hold_pending_batches_until_released(reason: str, **filters: Any) -> BatchCou
     )
 
 
-def cancel_unsent_batches_and_release_credits(
-    batch_ids: Sequence[int], *, skip_reason: str
-) -> BatchCount:
+def cancel_unsent_batches(batch_ids: Sequence[int], *, skip_reason: str) -> BatchCount:
     """Cancel batches that were not sent: skip their messages and release their credits.
 
     A claimed batch is dropped too, and its worker loses the claim. A batch that is being submitted

@@ -40,7 +40,7 @@ from messaging import (
 )
 from messaging.batch_queue import (
     HELD,
-    cancel_unsent_batches_and_release_credits,
+    cancel_unsent_batches,
     claim_next_batch_unless_stopped,
     exponential_backoff_with_jitter,
     return_to_queue_and_enqueue_if_claimed,
@@ -133,7 +133,7 @@ def _send_hold_postpone_or_drop_or_stop_all_sending(batch: Batch) -> BatchResult
     """Send a claimed batch if its campaign may go on and no limit postpones it."""
     decision = batch.message_class.decide_whether_to_send(batch)
     if decision.drop:
-        cancel_unsent_batches_and_release_credits([batch.pk], skip_reason=Reason.CANCELLED)
+        cancel_unsent_batches([batch.pk], skip_reason=Reason.CANCELLED)
         return BatchResult.DROPPED
     if not decision.may_send:
         return_to_queue_and_enqueue_if_claimed(batch, reason=decision.reason, due_at=HELD)
@@ -224,7 +224,7 @@ def _postpone_or_drop_if_too_late(batch: Batch, postponed: Postponed) -> BatchRe
     """Return a postponed batch to the queue; drop it if it would be older than its life then."""
     life = timedelta(hours=settings.CAMPAIGN_LIFE_HOURS)
     if postponed.until > batch.created_at + life:
-        cancel_unsent_batches_and_release_credits([batch.pk], skip_reason=Reason.TOO_LATE)
+        cancel_unsent_batches([batch.pk], skip_reason=Reason.TOO_LATE)
         log.warning("dropped: %s, which is after its life", postponed)
         return BatchResult.TOO_LATE
     return_to_queue_and_enqueue_if_claimed(batch, reason=postponed.reason, due_at=postponed.until)

@@ -300,7 +300,7 @@ def test_a_batch_that_is_submitted_meanwhile_is_not_cancelled(campaign):
     enqueue.enqueue_campaign(campaign.pk)
     pk = Batch.objects.get().pk
     with changed_meanwhile(update(Batch, status="submitting", submitted_at=timezone.now())):
-        assert batch_queue.cancel_unsent_batches_and_release_credits([pk], skip_reason="x") == 0
+        assert batch_queue.cancel_unsent_batches([pk], skip_reason="x") == 0
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"queued"}
 
 

@@ -544,7 +544,7 @@ def halve(store):
 def cancel_batches(store):
     started(store)
     ids = list(Batch.objects.values_list("pk", flat=True))
-    return lambda: batch_queue.cancel_unsent_batches_and_release_credits(ids, skip_reason="x")
+    return lambda: batch_queue.cancel_unsent_batches(ids, skip_reason="x")
 
 
 def record_outcomes(store):

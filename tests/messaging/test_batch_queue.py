@@ -15,7 +15,7 @@ from campaigns.models import CampaignMessage
 from messaging import call_metrics, mitto, sending
 from messaging.batch_queue import (
     HELD,
-    cancel_unsent_batches_and_release_credits,
+    cancel_unsent_batches,
     claim_next_batch_unless_stopped,
     hold_pending_batches_until_released,
     lowest_due_turn_or_zero,
@@ -204,7 +204,7 @@ def test_a_batch_that_is_being_submitted_is_not_dropped(start):
     start()
     batch = claim_next_batch_unless_stopped()
     sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
-    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 0
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
@@ -212,12 +212,12 @@ def test_a_batch_that_is_being_submitted_is_not_dropped(start):
 def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
     start()
     batch = claim_next_batch_unless_stopped()
-    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 1
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 1
     assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, statuses()) == ("cancelled", ["skipped"])
     assert kept.settled_at is not None
-    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 0
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
 
 
 def test_a_delayed_batch_has_a_job_at_its_time(start):

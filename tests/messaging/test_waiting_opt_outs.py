@@ -13,7 +13,7 @@ from campaigns.models import Campaign, CampaignMessage
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.sending_window import sending_window
 from messaging import mitto, rate_limits, replies, sending, waiting_stops
-from messaging.batch_queue import cancel_unsent_batches_and_release_credits
+from messaging.batch_queue import cancel_unsent_batches
 from messaging.models import Batch, WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.holding import Holding, locked_contact
@@ -195,9 +195,7 @@ def test_an_opt_out_that_cannot_be_applied_at_one_store_skips_no_message_of_anot
 ):
     press_that_cannot_be_applied()
     replies.wait_and_apply_received_replies()
-    cancel_unsent_batches_and_release_credits(
-        list(Batch.objects.values_list("pk", flat=True)), skip_reason="cancelled"
-    )
+    cancel_unsent_batches(list(Batch.objects.values_list("pk", flat=True)), skip_reason="cancelled")
     other = make_store("bella")
     enqueue.enqueue_campaign(make_campaign(other, make_list(other, 1)).pk)
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"
