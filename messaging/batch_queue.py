@@ -158,7 +158,7 @@ def exponential_backoff_with_jitter(attempts: int) -> timedelta:
     return timedelta(seconds=seconds * random.uniform(0.5, 1.0))
 
 
-def return_to_queue_and_enqueue_if_claimed(
+def return_to_queue(
     batch: Batch, *, reason: str, due_at: datetime | None, **changed_columns: Any
 ) -> bool:
     """Make a claimed batch pending again, due at `due_at` or at once, and enqueue a job for then.

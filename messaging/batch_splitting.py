@@ -18,7 +18,7 @@ from astronote.common.sql import rows
 from messaging import credits
 from messaging.batch_queue import (
     enqueue_send_jobs_on_commit,
-    return_to_queue_and_enqueue_if_claimed,
+    return_to_queue,
 )
 from messaging.models import Batch, MessageId
 from messaging.statuses import BatchStatus, MessageStatus
@@ -47,7 +47,7 @@ def halve_and_requeue_if_claimed_below_max_parts(
         return False
     middle = len(message_ids) // 2
     with transaction.atomic():
-        if not return_to_queue_and_enqueue_if_claimed(
+        if not return_to_queue(
             batch,
             reason=reason,
             due_at=None,

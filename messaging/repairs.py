@@ -84,7 +84,7 @@ def _resend_or_give_up_if_stale(batch_id: int) -> bool:
         return False
     error = "the worker died during the call"
     if batch.attempts < settings.QUEUE_ATTEMPTS:
-        batch_queue.return_to_queue_and_enqueue_if_claimed(
+        batch_queue.return_to_queue(
             batch, reason=f"attempt {batch.attempts + 1} ({error})", due_at=database_now()
         )
         audit.write_entry("batch to be sent again", batch, by=NAME, attempt=batch.attempts + 1)

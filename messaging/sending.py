@@ -43,7 +43,7 @@ from messaging.batch_queue import (
     cancel_unsent_batches,
     claim_next_batch_unless_stopped,
     exponential_backoff_with_jitter,
-    return_to_queue_and_enqueue_if_claimed,
+    return_to_queue,
 )
 from messaging.batch_splitting import (
     halve_and_requeue_if_claimed_below_max_parts,
@@ -136,7 +136,7 @@ def _send_hold_postpone_or_drop_or_stop_all_sending(batch: Batch) -> BatchResult
         cancel_unsent_batches([batch.pk], skip_reason=Reason.CANCELLED)
         return BatchResult.DROPPED
     if not decision.may_send:
-        return_to_queue_and_enqueue_if_claimed(batch, reason=decision.reason, due_at=HELD)
+        return_to_queue(batch, reason=decision.reason, due_at=HELD)
         return BatchResult.HELD
     try:
         return _send_or_raise_postponed(batch)
@@ -144,7 +144,7 @@ def _send_hold_postpone_or_drop_or_stop_all_sending(batch: Batch) -> BatchResult
         return _postpone_or_drop_if_too_late(batch, postponed)
     except DatabaseIsOlder as error:
         database_age.stop_sending_as_database_is_older(error)
-        return_to_queue_and_enqueue_if_claimed(batch, reason="sending is stopped", due_at=None)
+        return_to_queue(batch, reason="sending is stopped", due_at=None)
         return BatchResult.STOPPED
 
 
@@ -213,9 +213,7 @@ def _requeue_uncalled_when_database_is_back(batch: Batch, error: Exception) -> B
     connection.close()
     log.warning("PostgreSQL: %s before the call", type(error).__name__)
     returned = repeat_while_connection_is_lost(
-        lambda: return_to_queue_and_enqueue_if_claimed(
-            batch, reason="PostgreSQL", due_at=None, attempts=batch.attempts
-        )
+        lambda: return_to_queue(batch, reason="PostgreSQL", due_at=None, attempts=batch.attempts)
     )
     return BatchResult.POSTPONED if returned else BatchResult.CLAIM_LOST
 
@@ -227,7 +225,7 @@ def _postpone_or_drop_if_too_late(batch: Batch, postponed: Postponed) -> BatchRe
         cancel_unsent_batches([batch.pk], skip_reason=Reason.TOO_LATE)
         log.warning("dropped: %s, which is after its life", postponed)
         return BatchResult.TOO_LATE
-    return_to_queue_and_enqueue_if_claimed(batch, reason=postponed.reason, due_at=postponed.until)
+    return_to_queue(batch, reason=postponed.reason, due_at=postponed.until)
     log.info("%s", postponed)
     return BatchResult.POSTPONED
 
@@ -264,7 +262,7 @@ def mark_submitting_and_get_sendable_or_raise_postponed(batch: Batch) -> list[Pr
         if still_claimed:
             outcomes.record_mostly_first_outcomes_and_settle_credits(batch.message_class, skipped)
     if not still_claimed:  # or sending was stopped meanwhile
-        return_to_queue_and_enqueue_if_claimed(batch, reason="sending is stopped", due_at=None)
+        return_to_queue(batch, reason="sending is stopped", due_at=None)
         return []
     if number is not None:
         batch.attempts += 1
@@ -409,7 +407,7 @@ def _stop_sending_halve_or_fail(
         sending_stop.stop_sending_or_update_details(
             StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words
         )
-        if return_to_queue_and_enqueue_if_claimed(
+        if return_to_queue(
             batch,
             reason=f"Mitto, which refuses all ({words})",
             due_at=None,
@@ -453,7 +451,7 @@ def _record_part_and_requeue_rest(
     """Record the answers about the first messages; the batch returns to the queue with the rest."""
     submitted = messages[: len(result.items)]
     with transaction.atomic():
-        if not return_to_queue_and_enqueue_if_claimed(
+        if not return_to_queue(
             batch,
             reason="messages are sent one by one",
             due_at=None,
@@ -497,7 +495,7 @@ def _requeue_or_fail_if_reservation_expires_first(
         _settle_as_failed_if_own_attempt(batch, messages, Reason.NOT_TAKEN, result.error)
         log.error("Mitto did not accept it before its reservation expired")
         return BatchResult.GIVEN_UP
-    if not return_to_queue_and_enqueue_if_claimed(
+    if not return_to_queue(
         batch,
         reason=f"Mitto ({result.error})",
         due_at=until,
@@ -516,7 +514,7 @@ def _requeue_ambiguous_with_backoff_if_claimed(
 ) -> BatchResult:
     """Return a batch to the queue that Mitto may have accepted: QUEUE_ATTEMPTS allows repeats."""
     until = database_now() + exponential_backoff_with_jitter(batch.attempts - 1)
-    if not return_to_queue_and_enqueue_if_claimed(
+    if not return_to_queue(
         batch, reason=f"attempt {batch.attempts + 1} ({result.error})", due_at=until
     ):
         log.error("claim lost after the call to Mitto")

@@ -20,7 +20,7 @@ from messaging.batch_queue import (
     hold_pending_batches_until_released,
     lowest_due_turn_or_zero,
     release_pending_batches,
-    return_to_queue_and_enqueue_if_claimed,
+    return_to_queue,
 )
 from messaging.models import Batch, CreditReservation, Wallet
 from tests.support.factories import make_campaign, make_list, make_store
@@ -71,7 +71,7 @@ def test_a_worker_that_lost_its_claim_does_not_put_the_batch_back(start):
     start()
     batch = claim_next_batch_unless_stopped()
     take_over(batch)
-    assert not return_to_queue_and_enqueue_if_claimed(batch, reason="test", due_at=timezone.now())
+    assert not return_to_queue(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "claimed"
     assert delayed_jobs() == []
 
@@ -115,7 +115,7 @@ def test_a_batch_that_is_settled_is_not_put_back(start):
     batch = claim_next_batch_unless_stopped()
     messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
     assert sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
-    assert not return_to_queue_and_enqueue_if_claimed(batch, reason="test", due_at=timezone.now())
+    assert not return_to_queue(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "settled"
 
 
@@ -223,9 +223,7 @@ def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
 def test_a_delayed_batch_has_a_job_at_its_time(start):
     start()
     until = timezone.now() + timedelta(hours=1)
-    assert return_to_queue_and_enqueue_if_claimed(
-        claim_next_batch_unless_stopped(), reason="test", due_at=until
-    )
+    assert return_to_queue(claim_next_batch_unless_stopped(), reason="test", due_at=until)
     [(_, at)] = delayed_jobs()
     assert timedelta(0) <= at - until <= timedelta(seconds=1)
 
@@ -234,9 +232,7 @@ def test_each_delay_of_a_batch_has_a_job_of_its_own(start):
     start()
     until = timezone.now() + timedelta(hours=1)
     for _ in range(2):
-        return_to_queue_and_enqueue_if_claimed(
-            claim_next_batch_unless_stopped(), reason="test", due_at=until
-        )
+        return_to_queue(claim_next_batch_unless_stopped(), reason="test", due_at=until)
         Batch.objects.update(not_before=None)
     assert len(delayed_jobs()) == 2
 
@@ -245,7 +241,7 @@ def test_a_batch_of_a_paused_campaign_has_no_job(start):
     campaign = start()
     batch = claim_next_batch_unless_stopped()
     actions.pause_campaign(campaign, by="test")
-    return_to_queue_and_enqueue_if_claimed(batch, reason="the campaign is paused", due_at=HELD)
+    return_to_queue(batch, reason="the campaign is paused", due_at=HELD)
     assert Batch.objects.get().status == "pending"
     assert delayed_jobs() == []
 
