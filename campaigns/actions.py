@@ -65,7 +65,7 @@ def pause_campaign(campaign: Campaign, *, by: Any) -> None:
             gettext("campaign %(number)s is not sending: it is %(status)s"),
         )
         audit.write_entry("pause", campaign, by=by)
-        batch_queue.hold_pending_batches_until_released(
+        batch_queue.hold_pending_batches(
             "the campaign is paused", **_kind_and_source_kwargs_of_campaign_batches(campaign)
         )
 

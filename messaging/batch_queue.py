@@ -111,7 +111,7 @@ RELEASE_BATCHES = """
 """
 
 
-def hold_pending_batches_until_released(reason: str, **filters: Any) -> BatchCount:
+def hold_pending_batches(reason: str, **filters: Any) -> BatchCount:
     """Hold the pending batches that match the filters until they are released.
 
     Returns how many there are.

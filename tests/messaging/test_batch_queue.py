@@ -17,7 +17,7 @@ from messaging.batch_queue import (
     HELD,
     cancel_unsent_batches,
     claim_next_batch_unless_stopped,
-    hold_pending_batches_until_released,
+    hold_pending_batches,
     lowest_due_turn_or_zero,
     release_pending_batches,
     return_to_queue,
@@ -169,7 +169,7 @@ def test_one_refused_message_fails_and_is_not_charged(start):
 def test_batches_that_are_released_keep_their_order(start):
     campaign = start(batches=4)
     before = list(Batch.objects.order_by("turn", "pk").values_list("pk", flat=True))
-    assert hold_pending_batches_until_released("a test", source_id=campaign.pk) == 4
+    assert hold_pending_batches("a test", source_id=campaign.pk) == 4
     assert claim_next_batch_unless_stopped() is None
     jobs.get_queue("sms").empty()
     assert release_pending_batches(source_id=campaign.pk) == 4
