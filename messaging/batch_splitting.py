@@ -27,9 +27,7 @@ from messaging.statuses import BatchStatus, MessageStatus
 MAX_PARTS = 100
 
 
-def halve_and_requeue_if_claimed_below_max_parts(
-    batch: Batch, message_ids: Sequence[MessageId], *, reason: str
-) -> bool:
+def halve_batch(batch: Batch, message_ids: Sequence[MessageId], *, reason: str) -> bool:
     """Return one half of a submitted batch to the queue, and the other half in a new batch.
 
     Mitto took none of the messages, so the call does not count as an attempt.

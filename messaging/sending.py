@@ -46,7 +46,7 @@ from messaging.batch_queue import (
     return_to_queue,
 )
 from messaging.batch_splitting import (
-    halve_and_requeue_if_claimed_below_max_parts,
+    halve_batch,
     was_any_part_accepted_by_mitto,
 )
 from messaging.database_age import DatabaseIsOlder
@@ -415,7 +415,7 @@ def _stop_sending_halve_or_fail(
             deferrals=F("deferrals") + 1,
         ):
             return BatchResult.ACCOUNT_REFUSED
-    elif len(messages) > 1 and halve_and_requeue_if_claimed_below_max_parts(
+    elif len(messages) > 1 and halve_batch(
         batch, [message.id for message in messages], reason=f"its turn as a part ({words})"
     ):
         log.warning("%s: it is halved, to find the messages at fault", words)

@@ -536,7 +536,7 @@ def halve(store):
 
     def change():
         fresh = Batch.objects.get(pk=batch.pk)
-        batch_splitting.halve_and_requeue_if_claimed_below_max_parts(fresh, ids, reason="x")
+        batch_splitting.halve_batch(fresh, ids, reason="x")
 
     return change
 
