@@ -47,7 +47,7 @@ from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from contacts.phones import can_receive_sms, phone_region_of_store_or_default
 from messaging import limits
-from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
+from messaging.batch_writing import generate_tracking_ids
 from messaging.direct_messages import (
     NewDirectMessage,
     write_and_enqueue_direct_messages_or_raise_blocked,
@@ -181,7 +181,7 @@ def _write(store: User, messages: Sequence[PlannedMessage], message_type: str) -
     remaining = iter(messages)
     size = limits.max_batch_size_within_store_caps()
     while batch := list(islice(remaining, size)):
-        tracking_ids = generate_tracking_ids_with_shared_prefix(len(batch))
+        tracking_ids = generate_tracking_ids(len(batch))
         write_and_enqueue_direct_messages_or_raise_blocked(
             store,
             [

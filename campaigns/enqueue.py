@@ -187,5 +187,5 @@ def _build_messages_with_new_tracking_ids(
     campaign: Campaign, render: message_text.Renderer, chunk: RecipientChunk
 ) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; runs in a thread and must not query the database."""
-    tracking_ids = batch_writing.generate_tracking_ids_with_shared_prefix(len(chunk.recipients))
+    tracking_ids = batch_writing.generate_tracking_ids(len(chunk.recipients))
     return build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)

@@ -50,7 +50,7 @@ class BatchSource(NamedTuple):
     message_type: str
 
 
-def generate_tracking_ids_with_shared_prefix(count: int) -> list[str]:
+def generate_tracking_ids(count: int) -> list[str]:
     """Create tracking IDs of 71 random bits, of which 12 are shared by all of this call.
 
     With a common prefix they are neighbours in the index. So inserting them touches few of its

@@ -24,7 +24,7 @@ from contacts.phones import can_receive_sms
 from contacts.restriction import restricted_phones
 from messaging import credits
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
-from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
+from messaging.batch_writing import generate_tracking_ids
 from messaging.models import Batch, BatchId, DirectMessage
 from messaging.opt_in_secrets import CODE_TAG
 from messaging.text import Template, count_parts, text_problem_or_empty
@@ -135,9 +135,7 @@ def write_and_enqueue_direct_messages_or_raise_blocked(
     )
     tracking_ids = [
         message.tracking_id or new
-        for message, new in zip(
-            messages, generate_tracking_ids_with_shared_prefix(len(messages)), strict=True
-        )
+        for message, new in zip(messages, generate_tracking_ids(len(messages)), strict=True)
     ]
     written = DirectMessage.objects.bulk_create(
         DirectMessage(

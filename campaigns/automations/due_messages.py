@@ -343,7 +343,7 @@ def _create_links_and_build_messages_of_unsuppressed(
     )
     messages = []
     for tracking_id, row in zip(
-        batch_writing.generate_tracking_ids_with_shared_prefix(len(chunk)), chunk, strict=True
+        batch_writing.generate_tracking_ids(len(chunk)), chunk, strict=True
     ):
         pair = (row.owner_id, row.phone)
         is_marketing = row.message_type == MessageType.MARKETING

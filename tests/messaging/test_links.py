@@ -9,7 +9,7 @@ from campaigns.automations.welcome import enqueue_welcome_messages
 from campaigns.models import Automation, AutomationMessage, CampaignMessage, OfferViewEvent
 from campaigns.reports import campaign_report
 from contacts.models import Contact
-from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
+from messaging.batch_writing import generate_tracking_ids
 from messaging.links import has_tracking_id_length
 from messaging.models import DirectMessage, ShortLink
 from tests.support.factories import make_campaign, make_list, make_store
@@ -38,8 +38,8 @@ def path_in(text):
 
 def test_codes_made_together_are_neighbours_in_an_index_and_all_different():
     first, second = (
-        generate_tracking_ids_with_shared_prefix(10_000),
-        generate_tracking_ids_with_shared_prefix(10_000),
+        generate_tracking_ids(10_000),
+        generate_tracking_ids(10_000),
     )
     assert len({*first, *second}) == 20_000 and all(map(has_tracking_id_length, first))
     assert len({code[:2] for code in first}) == 1
