@@ -171,7 +171,7 @@ def _write_messages_and_batches_up_to_one_over_limit(
         max_ahead=1,
     )
     for messages in rendered:
-        batches += batch_writing.insert_batches_and_messages_and_tally_skipped(
+        batches += batch_writing.insert_batches(
             CampaignMessage,
             messages,
             sources,

@@ -68,7 +68,7 @@ def generate_tracking_ids(count: int) -> list[str]:
     ]
 
 
-def insert_batches_and_messages_and_tally_skipped(
+def insert_batches(
     model: type[OutboundMessage],
     messages: Sequence[NewMessage],
     source_by_id: Mapping[int, BatchSource],

@@ -305,7 +305,7 @@ def _write_and_enqueue_paid_messages(
     sources = {
         row.automation_id: batch_writing.BatchSource(row.sender, row.message_type) for row in chunk
     }
-    batches = batch_writing.insert_batches_and_messages_and_tally_skipped(
+    batches = batch_writing.insert_batches(
         model,
         messages,
         sources,
