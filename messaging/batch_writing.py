@@ -17,7 +17,7 @@ from django.db import connection
 from astronote.accounts.models import StoreId
 from astronote.common.sql import database_now, rows
 from messaging import limits, mitto, tallies
-from messaging.codes import alphanumeric_code_dropping_biased_bytes
+from messaging.codes import alphanumeric_code
 from messaging.credits import NewBatch
 from messaging.models import BatchId, OutboundMessage
 from messaging.statuses import BatchStatus, MessageStatus, TallyEvent
@@ -58,9 +58,7 @@ def generate_tracking_ids(count: int) -> list[str]:
     """
     characters = ""
     while len(characters) < TRACKING_LENGTH * count:
-        characters += alphanumeric_code_dropping_biased_bytes(
-            secrets.token_bytes(TRACKING_LENGTH * count + 64)
-        )
+        characters += alphanumeric_code(secrets.token_bytes(TRACKING_LENGTH * count + 64))
     prefix = characters[:SHARED_PREFIX_LENGTH]
     return [
         prefix + characters[start + SHARED_PREFIX_LENGTH : start + TRACKING_LENGTH]
