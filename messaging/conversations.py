@@ -95,9 +95,7 @@ def mark_replies_read(contact: Contact) -> None:
     unread_replies().filter(contact=contact).update(read_at=timezone.now())
 
 
-def enqueue_answer_and_audit_or_raise_blocked(
-    contact: Contact, text: str, *, key: str, by: User
-) -> DirectMessage:
+def enqueue_answer(contact: Contact, text: str, *, key: str, by: User) -> DirectMessage:
     """Answer a customer with one service message, which the store pays for.
 
     Args:
