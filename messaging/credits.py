@@ -269,7 +269,7 @@ PROLONG_RESERVATIONS = """
 """
 
 
-def expire_and_release_overdue_of_ended_batches(
+def expire_overdue_reservations(
     batch_ids: Sequence[int],
 ) -> list[ExpiredReservation]:
     """Expire the overdue reservations of ended batches and release what they still hold.

@@ -136,7 +136,7 @@ def release_overdue_credits(dry_run: bool) -> int:
     ).order_by("pk")
     if dry_run:
         return overdue.count()
-    expired = credits.expire_and_release_overdue_of_ended_batches(
+    expired = credits.expire_overdue_reservations(
         list(overdue.values_list("batch_id", flat=True)[:CHUNK])
     )
     for owner_id, batch_id, amount in expired:

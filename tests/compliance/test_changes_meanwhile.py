@@ -551,7 +551,7 @@ def reservations_that_expire(store):
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(1))
     Batch.objects.update(status="settled")
     ids = list(Batch.objects.order_by("-pk").values_list("pk", flat=True))
-    return CreditReservation, lambda: credits.expire_and_release_overdue_of_ended_batches(ids)
+    return CreditReservation, lambda: credits.expire_overdue_reservations(ids)
 
 
 def wallets_that_get_credits_back(store):

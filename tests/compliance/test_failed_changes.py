@@ -455,7 +455,7 @@ def expire_reservations(store):
     unknown(store)
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(1))
     ids = list(Batch.objects.values_list("pk", flat=True))
-    return lambda: credits.expire_and_release_overdue_of_ended_batches(ids)
+    return lambda: credits.expire_overdue_reservations(ids)
 
 
 def send_to_one_number(store):

@@ -486,9 +486,7 @@ CHANGES = {
     "expire": lambda store: (
         Batch.objects.filter(owner=store).update(status="settled"),
         store.creditreservation_set.update(expires_at=timezone.now() - timedelta(1)),
-        credits.expire_and_release_overdue_of_ended_batches(
-            list(Batch.objects.values_list("pk", flat=True))
-        ),
+        credits.expire_overdue_reservations(list(Batch.objects.values_list("pk", flat=True))),
     ),
 }
 

@@ -187,9 +187,7 @@ def test_each_store_gets_back_what_it_held():
     without_answer(4, "carol")
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     batches = {batch.owner_id: batch.pk for batch in Batch.objects.all()}
-    expired = credits.expire_and_release_overdue_of_ended_batches(
-        [batches[alice.pk], batches[bob.pk]]
-    )
+    expired = credits.expire_overdue_reservations([batches[alice.pk], batches[bob.pk]])
     assert sorted(expired) == sorted(
         [(alice.pk, batches[alice.pk], 2), (bob.pk, batches[bob.pk], 3)]
     )
@@ -203,12 +201,10 @@ def test_credits_that_have_not_expired_or_are_of_a_waiting_batch_stay_held():
     without_answer(2)
     started(3, "bob")
     ids = list(Batch.objects.values_list("pk", flat=True))
-    assert credits.expire_and_release_overdue_of_ended_batches(ids) == []
+    assert credits.expire_overdue_reservations(ids) == []
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
-    assert [amount for *_, amount in credits.expire_and_release_overdue_of_ended_batches(ids)] == [
-        2
-    ]
-    assert credits.expire_and_release_overdue_of_ended_batches(ids) == []
+    assert [amount for *_, amount in credits.expire_overdue_reservations(ids)] == [2]
+    assert credits.expire_overdue_reservations(ids) == []
 
 
 def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(caplog):
