@@ -310,9 +310,7 @@ RELEASE_CREDITS = """
 """
 
 
-def settle_reservation_even_if_expired(
-    owner_id: int, batch_id: int, *, charge: int, release: int
-) -> None:
+def settle_reservation(owner_id: int, batch_id: int, *, charge: int, release: int) -> None:
     """Charge or release held credits of a batch; a charge writes a ledger entry.
 
     Call it in the transaction that changes the messages' statuses, once for each part. After the

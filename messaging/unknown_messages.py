@@ -99,9 +99,7 @@ def requeue_unknown_not_sent_otherwise_or_raise(
             size=len(in_batch),
             turn=lowest_due_turn_or_zero(),
         )
-        credits.settle_reservation_even_if_expired(
-            old_batch.owner_id, old_batch.pk, charge=0, release=parts
-        )
+        credits.settle_reservation(old_batch.owner_id, old_batch.pk, charge=0, release=parts)
         new_batches.append(
             credits.NewBatch(StoreId(new_batch.owner_id), BatchId(new_batch.pk), parts)
         )

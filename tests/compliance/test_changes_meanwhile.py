@@ -376,7 +376,7 @@ def test_a_charge_after_the_reservation_expired_loses_no_top_up(campaign):
         changed_meanwhile(lambda: credits.top_up(store, 100, reason="test", key="more")),
         transaction.atomic(),
     ):
-        credits.settle_reservation_even_if_expired(store, pk, charge=1, release=0)
+        credits.settle_reservation(store, pk, charge=1, release=0)
     assert Wallet.objects.get().balance == 1000 + 100 - 1
 
 

@@ -66,7 +66,7 @@ def spend(store, parts, *, batch_id=None):
     batch = Batch.objects.create(owner=store, kind="campaign", sender="SHOP", size=parts)
     with transaction.atomic():
         credits.reserve_credits_or_raise([credits.NewBatch(store.pk, batch.pk, parts)])
-        credits.settle_reservation_even_if_expired(store.pk, batch.pk, charge=parts, release=0)
+        credits.settle_reservation(store.pk, batch.pk, charge=parts, release=0)
 
 
 def hold(store, parts):
@@ -214,7 +214,7 @@ def test_a_refund_leaves_what_is_held_for_messages_that_are_being_sent(store, pa
     batch = hold(store, 700)
     assert give_back(payment, 4900).credits_taken == 300
     with transaction.atomic():
-        credits.settle_reservation_even_if_expired(store.pk, batch.pk, charge=700, release=0)
+        credits.settle_reservation(store.pk, batch.pk, charge=700, release=0)
     assert wallet(store) == (0, 0, 0) and books_are_right(store)
 
 
@@ -380,8 +380,8 @@ def test_what_is_held_at_the_end_of_a_month_is_sent_from_the_old_allowance(store
     subscriptions.begin_due_months()
     assert wallet(store) == (800, 300, 800) and books_are_right(store)
     with transaction.atomic():
-        credits.settle_reservation_even_if_expired(store.pk, first.pk, charge=200, release=0)
-        credits.settle_reservation_even_if_expired(store.pk, second.pk, charge=0, release=100)
+        credits.settle_reservation(store.pk, first.pk, charge=200, release=0)
+        credits.settle_reservation(store.pk, second.pk, charge=0, release=100)
     assert wallet(store) == (600, 0, 600)
     at_local_time(monkeypatch, timezone.now() + timedelta(days=64))
     subscriptions.begin_due_months()
