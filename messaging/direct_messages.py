@@ -49,7 +49,7 @@ class NewDirectMessage(NamedTuple):
     tracking_id: str = ""
 
 
-def get_or_enqueue_direct_message_or_raise_blocked(
+def get_or_enqueue_direct_message(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.

@@ -13,7 +13,7 @@ from campaigns.preview import preview_campaign
 from contacts.models import Contact, List, ListMembership
 from contacts.phones import can_receive_sms
 from messaging import opt_in_requests
-from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.models import CreditReservation
 from tests.support.factories import make_campaign, make_contact, make_store
 
@@ -71,7 +71,7 @@ def test_automations_skip_them_too(any_number):
 def test_tests_and_opt_in_requests_do_not_go_to_them():
     store = make_store(double_opt_in=True)
     with pytest.raises(SendingBlocked, match="no mobile"):
-        get_or_enqueue_direct_message_or_raise_blocked(store, OTHERS[0], "Hello", key="1")
+        get_or_enqueue_direct_message(store, OTHERS[0], "Hello", key="1")
     contact = make_contact(store, OTHERS[0], is_subscribed=False)
     with pytest.raises(SendingBlocked, match="no mobile"):
         opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")

@@ -17,7 +17,7 @@ from campaigns.automations.welcome import enqueue_welcome_messages
 from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
 from campaigns.preview import preview_campaign
 from contacts.models import Contact
-from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.models import MessageTemplate
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -110,7 +110,7 @@ def test_an_automation_that_has_it_sends_nothing(alice, text):
 @pytest.mark.parametrize("text", [*WRONG, "Hi {{first_name}}"])
 def test_a_direct_message_refuses_it(alice, text):
     with pytest.raises(SendingBlocked, match="first_name"):
-        get_or_enqueue_direct_message_or_raise_blocked(alice, "+306900000009", text, key="1")
+        get_or_enqueue_direct_message(alice, "+306900000009", text, key="1")
 
 
 def test_a_stores_question_and_opt_out_line_refuse_it(alice):

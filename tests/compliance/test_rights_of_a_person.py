@@ -61,12 +61,10 @@ def entry(action):
 
 def test_an_export_at_one_store_holds_no_direct_message_of_another(alice, bob):
     for store in (alice, bob):
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
+        direct_messages.get_or_enqueue_direct_message(
             store, PHONE, f"Test of {store.email}", key="k"
         )
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-        alice, OTHER, "Somebody else's", key="other"
-    )
+    direct_messages.get_or_enqueue_direct_message(alice, OTHER, "Somebody else's", key="other")
     held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
     texts = [m["text"] for m in rows(held, "messaging.DirectMessage")]
     assert texts == ["Test of alice@example.com"]
@@ -141,9 +139,7 @@ def test_an_export_at_one_store_holds_its_own_receipts_and_replies(alice, bob):
 
 def test_a_receipt_of_a_direct_message_is_its_stores(alice, bob):
     for store in (alice, bob):
-        message = direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-            store, PHONE, "Test", key="k"
-        )
+        message = direct_messages.get_or_enqueue_direct_message(store, PHONE, "Test", key="k")
         DirectMessage.objects.filter(pk=message.pk).update(provider_message_id=store.email)
         payload_of(None, store.email, event_type="dlr")
     held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
@@ -179,14 +175,12 @@ def upload_of(store, *, open=False):
 def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
     known_at(alice, bob)
     for store in (alice, bob):
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
+        direct_messages.get_or_enqueue_direct_message(
             store, PHONE, f"Test of {store.email}", key="k"
         )
         upload_of(store)
         payload_of(store, event_type="inbound")
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-        alice, OTHER, "Somebody else's", key="other"
-    )
+    direct_messages.get_or_enqueue_direct_message(alice, OTHER, "Somebody else's", key="other")
     erasure = rights.erase_or_restrict_person_by_phone(PHONE, alice.pk, by="test")
     assert erasure.counts == {
         "contacts_contact": 1, "contacts_listmembership": 1, "messaging_directmessage": 1,
@@ -339,7 +333,7 @@ def test_the_command_objects_at_the_store_that_is_named(alice, bob, capsys):
 def test_a_contact_that_is_deleted_in_the_admin_is_erased(alice, admin_client, admin_user):
     """Also the messages that know the number and no contact."""
     contact = make_contact(alice, PHONE)
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(alice, PHONE, "Test", key="k")
+    direct_messages.get_or_enqueue_direct_message(alice, PHONE, "Test", key="k")
     admin_client.post(f"/admin/contacts/contact/{contact.pk}/delete/", {"post": "yes"})
     assert not Contact.objects.exists()
     assert DirectMessage.objects.get().to == ""

@@ -59,9 +59,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
     change_key(settings)
     assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE, OTHER]) == {PHONE}
     with pytest.raises(direct_messages.SendingBlocked):
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-            alice, PHONE, "Test", key="k"
-        )
+        direct_messages.get_or_enqueue_direct_message(alice, PHONE, "Test", key="k")
     enqueue.enqueue_campaign(campaign.pk)
     while sending.claim_and_process_next_batch_or_probe() != "none due":
         pass
@@ -138,9 +136,7 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
 
 def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, capsys):
     make_list(alice, 1)
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-        alice, "+306900000002", "Test", key="k"
-    )
+    direct_messages.get_or_enqueue_direct_message(alice, "+306900000002", "Test", key="k")
     replies.store_replies_and_enqueue_job([{"from": "+306900000003", "text": "Hello"}])
     for number in (PHONE, "+306900000002", "+306900000003", OTHER):
         suppress(alice, number)

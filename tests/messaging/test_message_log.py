@@ -12,7 +12,7 @@ from astronote.common.sql import rows
 from astronote.models import AuditEntry, User
 from campaigns.models import Automation, AutomationMessage, CampaignMessage
 from messaging import message_log, sending
-from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.message_log import LogFilter, build_page_sql, iter_entries, read_page
 from messaging.models import Batch
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
@@ -83,7 +83,7 @@ def test_messages_of_all_kinds_come_newest_first(stores):
 
 def test_a_message_that_waits_is_listed_by_when_it_was_written():
     store = make_store()
-    get_or_enqueue_direct_message_or_raise_blocked(store, "+306900000001", "Hello", key="test")
+    get_or_enqueue_direct_message(store, "+306900000001", "Hello", key="test")
     assert shown(LogFilter(store)) == shown(LogFilter(status="queued")) == [("direct", "queued")]
     assert sending.claim_next_batch_unless_stopped()
     assert shown(LogFilter(store, status="queued")) == [("direct", "queued")]
