@@ -67,12 +67,10 @@ def get_or_enqueue_direct_message(
     """
     if phones_suppressed_at_store_or_everywhere(store.pk, [e164_phone]):
         raise SendingBlocked(gettext("this number has opted out at this store"))
-    return get_or_enqueue_even_if_opted_out_or_raise_blocked(
-        store, e164_phone, text, key=key, contact_id=contact_id
-    )
+    return get_or_enqueue_even_if_opted_out(store, e164_phone, text, key=key, contact_id=contact_id)
 
 
-def get_or_enqueue_even_if_opted_out_or_raise_blocked(
+def get_or_enqueue_even_if_opted_out(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """The same, also to a number that has opted out of marketing, such as to confirm that.

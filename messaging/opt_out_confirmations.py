@@ -11,7 +11,7 @@ from astronote.accounts.eligibility import (
 from astronote.accounts.models import StoreId, User
 from astronote.common.languages import Language, language_of_store_or_country
 from contacts.models import Contact
-from messaging.direct_messages import get_or_enqueue_even_if_opted_out_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_even_if_opted_out
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +45,6 @@ def enqueue_opt_out_confirmation_if_wanted_and_possible(
     try:
         name = store.company or sender_of_store(store)
         text = CONFIRMATIONS[language_of_store_or_country(store)].format(store=name)
-        get_or_enqueue_even_if_opted_out_or_raise_blocked(
-            store, e164_phone, text, key=f"opt-out:{idempotency_key}"
-        )
+        get_or_enqueue_even_if_opted_out(store, e164_phone, text, key=f"opt-out:{idempotency_key}")
     except SendingBlocked as blocked:
         log.info("store %s: an opt-out was not confirmed: %s", owner_id, blocked)

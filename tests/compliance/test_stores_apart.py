@@ -113,9 +113,7 @@ def fill(name: str) -> User:
         CampaignMessage, [Outcome(one.pk, "sent", f"{name}{one.pk}") for one in messages]
     )
     OfferViewEvent.objects.create(campaign_message=messages[0], campaign=started, owner=store)
-    direct_messages.get_or_enqueue_even_if_opted_out_or_raise_blocked(
-        store, EVE, f"Hello from {name}", key="k"
-    )
+    direct_messages.get_or_enqueue_even_if_opted_out(store, EVE, f"Hello from {name}", key="k")
     one = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "old.csv", [b"phone,nick\n6900000000,Ann\n"]
     )
@@ -436,12 +434,8 @@ def add_templates_and_rules(store: User) -> None:
 
 def message_with_the_key_of_another_stores(store: User) -> None:
     for other in User.objects.exclude(pk=store.pk):
-        direct_messages.get_or_enqueue_even_if_opted_out_or_raise_blocked(
-            other, EVE, "Hello", key="new"
-        )
-    made = direct_messages.get_or_enqueue_even_if_opted_out_or_raise_blocked(
-        store, EVE, "Hello", key="new"
-    )
+        direct_messages.get_or_enqueue_even_if_opted_out(other, EVE, "Hello", key="new")
+    made = direct_messages.get_or_enqueue_even_if_opted_out(store, EVE, "Hello", key="new")
     assert made.owner == store
 
 
