@@ -50,7 +50,7 @@ from messaging import limits
 from messaging.batch_writing import generate_tracking_ids
 from messaging.direct_messages import (
     NewDirectMessage,
-    write_and_enqueue_direct_messages_or_raise_blocked,
+    enqueue_direct_messages,
 )
 from messaging.models import DirectMessage
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
@@ -182,7 +182,7 @@ def _write(store: User, messages: Sequence[PlannedMessage], message_type: str) -
     size = limits.max_batch_size_within_store_caps()
     while batch := list(islice(remaining, size)):
         tracking_ids = generate_tracking_ids(len(batch))
-        write_and_enqueue_direct_messages_or_raise_blocked(
+        enqueue_direct_messages(
             store,
             [
                 NewDirectMessage(

@@ -95,10 +95,10 @@ def get_or_enqueue_even_if_opted_out(
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier
         new = NewDirectMessage(e164_phone, text, key, contact_id)
-        return write_and_enqueue_direct_messages_or_raise_blocked(store, [new])[0]
+        return enqueue_direct_messages(store, [new])[0]
 
 
-def write_and_enqueue_direct_messages_or_raise_blocked(
+def enqueue_direct_messages(
     store: User,
     messages: Sequence[NewDirectMessage],
     *,

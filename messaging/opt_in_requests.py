@@ -49,7 +49,7 @@ from contacts.phones import can_receive_sms
 from messaging import limits
 from messaging.direct_messages import (
     NewDirectMessage,
-    write_and_enqueue_direct_messages_or_raise_blocked,
+    enqueue_direct_messages,
 )
 from messaging.models import WebhookEvent
 from messaging.opt_in_secrets import is_opt_in_code_of_message, tracking_id_if_confirm_token_valid
@@ -282,7 +282,7 @@ def _enqueue_request_messages_and_mark_sent(store: User, requests: Sequence[OptI
         SendingBlocked: if the store may not send or cannot pay.
     """
     sender = sender_of_store(store)
-    messages = write_and_enqueue_direct_messages_or_raise_blocked(
+    messages = enqueue_direct_messages(
         store,
         [
             NewDirectMessage(
@@ -472,9 +472,7 @@ def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str)
         )
         # Without the contact, since its number is suppressed and it asked for the code itself.
         message = NewDirectMessage(contact.phone or "", text, f"opt-in:{request.pk}")
-        request.tracking_id = write_and_enqueue_direct_messages_or_raise_blocked(store, [message])[
-            0
-        ].tracking_id
+        request.tracking_id = enqueue_direct_messages(store, [message])[0].tracking_id
         request.save(update_fields=["tracking_id"])
     return request
 
