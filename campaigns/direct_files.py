@@ -177,7 +177,7 @@ def _write(store: User, messages: Sequence[PlannedMessage], message_type: str) -
     keys = _custom_keys(store)
     render = direct_renderers(store, texts, message_type, keys, create_links=True)
     # A single service message never waits, so that of a file is given the time to wait for.
-    not_before = limits.find_current_quiet_hours_end_unless_exempt(message_type, store.timezone)
+    not_before = limits.current_quiet_hours_end(message_type, store.timezone)
     remaining = iter(messages)
     size = limits.max_batch_size_within_store_caps()
     while batch := list(islice(remaining, size)):

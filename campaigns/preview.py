@@ -65,7 +65,7 @@ from messaging.addresses import (
 )
 from messaging.batch_writing import NewMessage
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_in_template
-from messaging.limits import find_current_quiet_hours_end_unless_exempt, store_cap_sentences
+from messaging.limits import current_quiet_hours_end, store_cap_sentences
 from messaging.statuses import describe_reason
 from messaging.text import Template, clean_value_or_empty_if_placeholder, count_parts, sms_encoding
 
@@ -368,9 +368,7 @@ def _why_campaign_cannot_be_sent(
 
 def _quiet_hours_and_cap_notes(campaign: Campaign) -> Iterator[str]:
     """Quiet hours and caps, as sentences (rules.md#quiet-hours, rules.md#caps)."""
-    if until := find_current_quiet_hours_end_unless_exempt(
-        campaign.message_type, campaign.owner.timezone
-    ):
+    if until := current_quiet_hours_end(campaign.message_type, campaign.owner.timezone):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))
         yield gettext("The store has quiet hours: sending begins at %(time)s %(zone)s.") % {
             "time": f"{local:%H:%M}",

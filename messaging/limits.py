@@ -47,7 +47,7 @@ def quiet_hours_end_or_none(now: datetime, zone: str, start: time, end: time) ->
     return datetime.combine(end_date, end, ZoneInfo(zone))
 
 
-def find_current_quiet_hours_end_unless_exempt(message_type: str, zone: str) -> datetime | None:
+def current_quiet_hours_end(message_type: str, zone: str) -> datetime | None:
     """The end of the quiet hours that messages of this type have now, or None if they have none."""
     return find_quiet_hours_end_unless_exempt(database_now(), message_type, zone)
 
@@ -74,7 +74,7 @@ def raise_postponed_if_quiet_hours(batch: Batch) -> None:
     if not settings.QUIET_HOURS_ENABLED:
         return
     zone = User.objects.values_list("timezone", flat=True).get(pk=batch.owner_id)
-    if until := find_current_quiet_hours_end_unless_exempt(batch.message_type, zone):
+    if until := current_quiet_hours_end(batch.message_type, zone):
         raise Postponed("the end of quiet hours", until)
 
 

@@ -112,9 +112,7 @@ def get_or_send_opt_in_request_or_raise_blocked(
             meta=dict(led_to_it or {}) | {"asked_by": audit.audit_name_of_account_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
-        if not limits.find_current_quiet_hours_end_unless_exempt(
-            MessageType.SERVICE, store.timezone
-        ):
+        if not limits.current_quiet_hours_end(MessageType.SERVICE, store.timezone):
             _enqueue_request_messages_and_mark_sent(store, [request])
     return request
 
@@ -173,9 +171,7 @@ def send_or_close_waiting_opt_in_requests() -> dict[str, int]:
             pk__in=waiting.values("contact__owner")
         )
         for store in stores.order_by("pk"):
-            if limits.find_current_quiet_hours_end_unless_exempt(
-                MessageType.SERVICE, store.timezone
-            ):
+            if limits.current_quiet_hours_end(MessageType.SERVICE, store.timezone):
                 continue
             try:
                 while batch := _send_or_close_next_requests_of_store(store):
