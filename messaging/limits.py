@@ -49,12 +49,10 @@ def quiet_hours_end_or_none(now: datetime, zone: str, start: time, end: time) ->
 
 def current_quiet_hours_end(message_type: str, zone: str) -> datetime | None:
     """The end of the quiet hours that messages of this type have now, or None if they have none."""
-    return find_quiet_hours_end_unless_exempt(database_now(), message_type, zone)
+    return quiet_hours_end(database_now(), message_type, zone)
 
 
-def find_quiet_hours_end_unless_exempt(
-    at: datetime, message_type: str, zone: str
-) -> datetime | None:
+def quiet_hours_end(at: datetime, message_type: str, zone: str) -> datetime | None:
     """The end of the quiet hours that messages of this type have at a time, or None."""
     exempt = {
         MessageType.MARKETING: settings.QUIET_HOURS_ALLOW_MARKETING,

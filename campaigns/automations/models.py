@@ -154,7 +154,7 @@ class Automation(models.Model):
     def _require_quiet_hours_to_end_on_same_day(self, hour: int) -> None:
         zone = self.owner.timezone if self.owner_id else "UTC"
         today = database_now().astimezone(ZoneInfo(zone)).date()
-        quiet_until = limits.find_quiet_hours_end_unless_exempt(
+        quiet_until = limits.quiet_hours_end(
             utc_time_of_hour(today, hour, zone), self.message_type, zone
         )
         if quiet_until and quiet_until.date() > today:

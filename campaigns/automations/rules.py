@@ -426,10 +426,7 @@ def _with_reasons_where_event_begun_or_over_limit(
 
 def _earliest_send_time_after_quiet_hours(rule: EligibleRule, due_at: datetime) -> datetime:
     """When a message that is due at a time can be sent: after the quiet hours."""
-    return (
-        limits.find_quiet_hours_end_unless_exempt(due_at, rule.message_type, rule.timezone)
-        or due_at
-    )
+    return limits.quiet_hours_end(due_at, rule.message_type, rule.timezone) or due_at
 
 
 def _is_in_dedupe_window_or_over_daily_limit(
