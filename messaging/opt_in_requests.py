@@ -72,7 +72,7 @@ ANSWER_BY_REPLY = "Yes, I agree: reply YES, or open {link}"
 # Double opt-in
 
 
-def get_or_send_opt_in_request_or_raise_blocked(
+def get_or_send_opt_in_request(
     contact: Contact,
     *,
     by: User | AnonymousUser | str,

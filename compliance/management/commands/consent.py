@@ -73,7 +73,7 @@ class Command(BaseCommand):
 
     def _send_opt_in_request_or_command_error(self, contact: Contact) -> None:
         try:
-            request = opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by=BY)
+            request = opt_in_requests.get_or_send_opt_in_request(contact, by=BY)
         except SendingBlocked as blocked:
             raise CommandError(str(blocked)) from None
         expires_at = request.expires_at
