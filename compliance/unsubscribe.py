@@ -139,7 +139,7 @@ def opt_in_by_code_or_count_wrong_code(
     if contact is None:
         return CodeResult.REFUSED
     evidence = evidence._replace(details=_event_details_of_message(message))
-    return opt_in_requests.subscribe_by_code_or_count_wrong_attempt(
+    return opt_in_requests.subscribe_by_code(
         contact, code, source=page_opt_outs.SOURCE, evidence=evidence
     )
 

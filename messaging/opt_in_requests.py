@@ -490,7 +490,7 @@ def find_open_code_request(contact: Contact) -> OptInRequest | None:
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 
-def subscribe_by_code_or_count_wrong_attempt(
+def subscribe_by_code(
     contact: Contact, code: str, *, source: str, evidence: Evidence
 ) -> CodeResult:
     """Subscribe a contact again if this is the code that was sent to it.

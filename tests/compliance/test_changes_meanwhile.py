@@ -257,7 +257,7 @@ def test_each_wrong_code_counts(store):
     send()
 
     def enter():
-        return opt_in_requests.subscribe_by_code_or_count_wrong_attempt(
+        return opt_in_requests.subscribe_by_code(
             person, "0", source="test", evidence=opt_in_requests.Evidence()
         )
 
