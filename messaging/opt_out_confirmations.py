@@ -25,7 +25,7 @@ CONFIRMATIONS = {
 }
 
 
-def enqueue_opt_out_confirmation_if_wanted_and_possible(
+def enqueue_opt_out_confirmation(
     owner_id: StoreId, e164_phone: str, *, idempotency_key: str
 ) -> None:
     """Confirm an opt-out, in the store's language, if the store wants it.

@@ -294,7 +294,7 @@ def wait_and_suppress_opt_out_and_confirm(
     changed = {*suppressed_at, *(conversation.owner_id for conversation in opted_out)}
     if len(numbers) == 1:
         for owner_id in sorted(owner_id for owner_id in changed if owner_id is not None):
-            opt_out_confirmations.enqueue_opt_out_confirmation_if_wanted_and_possible(
+            opt_out_confirmations.enqueue_opt_out_confirmation(
                 owner_id, numbers[0], idempotency_key=f"reply:{event.pk}"
             )
     add_opt_outs_to_tallies(opted_out)

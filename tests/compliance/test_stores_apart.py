@@ -415,9 +415,7 @@ def confirm_opt_out(store: User) -> None:
     Contact.objects.filter(phone=ANN).exclude(owner=store).update(service_allowed=False)
     count = store.directmessage_set.count()
     before = rows_of_other_stores(store)
-    opt_out_confirmations.enqueue_opt_out_confirmation_if_wanted_and_possible(
-        store.pk, ANN, idempotency_key="x"
-    )
+    opt_out_confirmations.enqueue_opt_out_confirmation(store.pk, ANN, idempotency_key="x")
     assert store.directmessage_set.count() == count + 1
     assert rows_of_other_stores(store) == before
 
