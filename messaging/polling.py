@@ -89,7 +89,7 @@ def _poll_and_record_statuses(batches: QuerySet[Batch]) -> dict[str, int]:
             answers = asyncio.run(
                 _fetch_statuses_within_rate([query.provider_message_id for query in queries])
             )
-            record_status_answers_and_stop_if_refused_or_mismatched(model, queries, answers, counts)
+            record_status_answers(model, queries, answers, counts)
     Batch.objects.filter(pk__in=[batch.pk for batch in chosen]).update(checked_at=now)
     if counts["asked"]:
         log.info("asked Mitto about messages: %s", counts)
@@ -135,7 +135,7 @@ def all_unknown_then_sent_messages_of_batches(
     return queries[:MAX_MESSAGES]
 
 
-def record_status_answers_and_stop_if_refused_or_mismatched(
+def record_status_answers(
     model: type[OutboundMessage],
     queries: list[StatusQuery],
     answers: list[mitto.StatusResult],
