@@ -163,7 +163,7 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
     with sending_window(batch.owner_id):
         began = time.monotonic()
         try:
-            messages = mark_submitting_and_get_sendable_or_raise_postponed(batch)
+            messages = mark_submitting(batch)
             phones = [message.to for message in messages]
             has_opt_out = waiting_stops.is_possible_opt_out_waiting_or_too_many_to_read(
                 batch.owner_id, phones
@@ -230,7 +230,7 @@ def _postpone_or_drop_if_too_late(batch: Batch, postponed: Postponed) -> BatchRe
     return BatchResult.POSTPONED
 
 
-def mark_submitting_and_get_sendable_or_raise_postponed(batch: Batch) -> list[PreparedMessage]:
+def mark_submitting(batch: Batch) -> list[PreparedMessage]:
     """Mark a claimed batch as being submitted and skip the messages that must not be sent.
 
     Checks the store's caps, consent, suppressions and contacts' caps just before the call

@@ -80,7 +80,7 @@ def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, sett
     in_hand = sending.claim_next_batch_unless_stopped()
     actions.cancel_campaign(campaign, by=operator)
     assert actions.cancel_batches_of_cancelled_campaign(campaign.pk) == 2
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(in_hand) == []
+    assert sending.mark_submitting(in_hand) == []
     assert list(send_all()) == []
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent, campaign.skipped) == ("cancelled", 2, 4)
@@ -93,7 +93,7 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
     _, campaign = started(settings, batch_size=10)
     sandbox.behave(fault="too_many")
     batch = sending.claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    messages = sending.mark_submitting(batch)
     actions.cancel_campaign(campaign, by="test")
     assert (
         sending.settle_halve_or_requeue_batch(

@@ -74,7 +74,7 @@ def update(model, **values):
 def claimed(campaign):
     enqueue.enqueue_campaign(campaign.pk)
     batch = sending.claim_next_batch_unless_stopped()
-    return batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    return batch, sending.mark_submitting(batch)
 
 
 # Campaigns and automations
@@ -362,7 +362,7 @@ def test_two_batches_share_a_cap_of_the_store(campaign, settings):
         Batch.objects.filter(pk=earlier.pk).update(submitted_at=timezone.now())
 
     with changed_meanwhile(submit), pytest.raises(Postponed):
-        sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+        sending.mark_submitting(batch)
 
 
 def test_a_charge_after_the_reservation_expired_loses_no_top_up(campaign):

@@ -81,7 +81,7 @@ def claimed(store):
     """A batch of three that is being submitted, with its messages."""
     started(store)
     batch = sending.claim_next_batch_unless_stopped()
-    return batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    return batch, sending.mark_submitting(batch)
 
 
 def unknown(store):
@@ -501,7 +501,7 @@ def begin_to_send(store):
 
     def change():
         jobs.redis_connection().flushdb()  # else it knows of the submission that was undone
-        sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+        sending.mark_submitting(batch)
 
     return change
 

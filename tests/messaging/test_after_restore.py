@@ -99,9 +99,7 @@ def test_what_was_sent_since_the_backup_is_unknown_and_the_rest_goes_out_when_a_
 ):
     send_batches(1)
     claimed = sending.claim_next_batch_unless_stopped()
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(
-        claimed
-    )  # in flight when the backup is made
+    assert sending.mark_submitting(claimed)  # in flight when the backup is made
     backup = Backup()
     send_batches(2)
     backup.restore()
@@ -298,7 +296,7 @@ def test_a_claimed_batch_is_not_submitted_once_sending_is_stopped(sandbox, campa
     send_batches(1)
     batch = sending.claim_next_batch_unless_stopped()
     after_restore(capsys)
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
+    assert sending.mark_submitting(batch) == []
     batch.refresh_from_db()
     assert (batch.status, batch.waiting_for) == ("pending", "sending is stopped")
     assert sandbox.summary()["calls"] == 1

@@ -80,7 +80,7 @@ def test_a_worker_that_lost_its_claim_submits_nothing(start):
     start()
     batch = claim_next_batch_unless_stopped()
     take_over(batch)
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
+    assert sending.mark_submitting(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, kept.attempts) == ("claimed", 0)
 
@@ -88,7 +88,7 @@ def test_a_worker_that_lost_its_claim_submits_nothing(start):
 def test_a_worker_that_lost_its_claim_records_no_answer(start):
     start()
     batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    messages = sending.mark_submitting(batch)
     take_over(batch)
     assert (
         sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "claim lost"
@@ -100,7 +100,7 @@ def test_a_worker_that_lost_its_claim_records_no_answer(start):
 def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
     start()
     batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    messages = sending.mark_submitting(batch)
     take_over(batch)
     assert (
         sending.settle_halve_or_requeue_batch(batch, messages, mitto.RetryLater("busy"))
@@ -113,7 +113,7 @@ def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
 def test_a_batch_that_is_settled_is_not_put_back(start):
     start()
     batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    messages = sending.mark_submitting(batch)
     assert sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
     assert not return_to_queue(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "settled"
@@ -143,9 +143,7 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     for answer in (accepted("a", "b"), mitto.CallRefused(400, "the sender is not valid")):
         batch = claim_next_batch_unless_stopped()
-        sending.settle_halve_or_requeue_batch(
-            batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
-        )
+        sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
     first, second = Batch.objects.order_by("pk")
     assert (first.provider_bulk_id, first.error) == ("bulk-7", "")
     assert (second.provider_bulk_id, second.error) == (None, "the sender is not valid")
@@ -157,9 +155,7 @@ def test_one_refused_message_fails_and_is_not_charged(start):
     start()
     batch = claim_next_batch_unless_stopped()
     answer = mitto.Accepted([mitto.SentItem("a"), mitto.SentItem(None, "destination is not E.164")])
-    sending.settle_halve_or_requeue_batch(
-        batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
-    )
+    sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code", "last_error")
     assert list(kept) == [("sent", "", ""), ("failed", "refused", "destination is not E.164")]
     wallet = Wallet.objects.get()
@@ -203,7 +199,7 @@ def test_a_new_campaign_does_not_go_before_one_that_is_sending(start):
 def test_a_batch_that_is_being_submitted_is_not_dropped(start):
     start()
     batch = claim_next_batch_unless_stopped()
-    sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    sending.mark_submitting(batch)
     assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
@@ -213,7 +209,7 @@ def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
     start()
     batch = claim_next_batch_unless_stopped()
     assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 1
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
+    assert sending.mark_submitting(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, statuses()) == ("cancelled", ["skipped"])
     assert kept.settled_at is not None
@@ -253,9 +249,7 @@ def wait_after(deferrals, answer):
     batch.deferrals = deferrals
     began = timezone.now()
     assert (
-        sending.settle_halve_or_requeue_batch(
-            batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
-        )
+        sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
         == "deferred"
     )
     return (Batch.objects.get().not_before - began).total_seconds()
@@ -282,7 +276,7 @@ def test_a_deferral_is_counted_and_is_no_attempt(start):
         batch = claim_next_batch_unless_stopped()
         sending.settle_halve_or_requeue_batch(
             batch,
-            sending.mark_submitting_and_get_sendable_or_raise_postponed(batch),
+            sending.mark_submitting(batch),
             mitto.RetryLater("busy"),
         )
         Batch.objects.update(not_before=None)
@@ -294,7 +288,7 @@ def test_a_batch_is_deferred_as_long_as_its_credits_are_held(start):
     start()
     CreditReservation.objects.update(expires_at=timezone.now() + timedelta(hours=2))
     batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    messages = sending.mark_submitting(batch)
     answer = mitto.RetryLater("busy", retry_after=3 * 3600)
     assert sending.settle_halve_or_requeue_batch(batch, messages, answer) == "given up"
     assert statuses() == ["failed"]

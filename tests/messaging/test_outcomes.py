@@ -105,7 +105,7 @@ def one_waits_for_a_lock():
 
 def submit(answer):
     batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    messages = sending.mark_submitting(batch)
     return sending.settle_halve_or_requeue_batch(batch, messages, answer)
 
 

@@ -25,18 +25,13 @@ FIRST = "+306900000000"
 
 def prepared():
     """Whom the next batch goes to, when its worker has read who may be messaged."""
-    return [
-        message.to
-        for message in sending.mark_submitting_and_get_sendable_or_raise_postponed(
-            claim_next_batch_unless_stopped()
-        )
-    ]
+    return [message.to for message in sending.mark_submitting(claim_next_batch_unless_stopped())]
 
 
 def submit():
     """The next batch goes out, and Mitto takes it."""
     batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    messages = sending.mark_submitting(batch)
     items = [mitto.SentItem(f"id-{message.id}") for message in messages]
     assert (
         sending.settle_halve_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
@@ -130,7 +125,7 @@ def test_messages_that_mitto_refused_do_not_count_for_a_contacts_cap(settings):
     ):  # it is halved; then both messages are refused alone
         sending.settle_halve_or_requeue_batch(
             batch,
-            sending.mark_submitting_and_get_sendable_or_raise_postponed(batch),
+            sending.mark_submitting(batch),
             mitto.CallRefused(400, "no"),
         )
     assert CampaignMessage.objects.filter(status="failed").count() == 2
@@ -203,18 +198,10 @@ def test_batches_of_one_store_are_counted_for_its_caps_one_after_the_other(setti
     done = []
     with transaction.atomic():
         limits.lock_store_caps(alice.pk)
-        of_bob = beside(
-            lambda: done.append(
-                sending.mark_submitting_and_get_sendable_or_raise_postponed(batches[bob.pk])
-            )
-        )
+        of_bob = beside(lambda: done.append(sending.mark_submitting(batches[bob.pk])))
         of_bob.join(5)
         assert len(done) == 1, "another store does not wait"
-        of_alice = beside(
-            lambda: done.append(
-                sending.mark_submitting_and_get_sendable_or_raise_postponed(batches[alice.pk])
-            )
-        )
+        of_alice = beside(lambda: done.append(sending.mark_submitting(batches[alice.pk])))
         wait_until(one_waits_for_a_lock, seconds=5)
     of_alice.join(5)
     assert [len(messages) for messages in done] == [1, 1]

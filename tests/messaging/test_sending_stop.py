@@ -289,7 +289,7 @@ def test_a_late_refusal_of_a_batch_that_was_given_up_fails_its_messages(sandbox,
     settings.STUCK_LOCKED_MINUTES = 0
     campaign = start_campaign(settings, messages=5, batch_size=5)
     batch = sending.claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    messages = sending.mark_submitting(batch)
     assert run_watchdog()["given_up_as_unknown"] == 1
     refusal = sending.mitto.CallRefused(401, "no such key")
     assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "refused"
@@ -303,7 +303,7 @@ def test_a_refusal_that_is_recorded_twice_counts_once(sandbox, settings):
     refusals = [(401, "account refused", 1), (400, "halved", 2)]
     for status, result, batches in refusals:
         batch = sending.claim_next_batch_unless_stopped()
-        messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+        messages = sending.mark_submitting(batch)
         refusal = sending.mitto.CallRefused(status, "no")
         assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == result
         before = list(Batch.objects.order_by("pk").values()), Wallet.objects.values().get()
@@ -348,7 +348,7 @@ def test_a_probe_that_is_under_way_when_a_backup_is_restored_is_not_submitted(sa
     let_probe_be_due()
     probe = sending_stop.claim_probe_of_random_store_and_schedule_next()
     stop_after_a_restore()
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(probe) == []
+    assert sending.mark_submitting(probe) == []
     assert sandbox.summary()["calls"] == 1
 
 
