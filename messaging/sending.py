@@ -401,8 +401,7 @@ def _stop_sending_halve_or_fail(
     words = f"Mitto answered {result.status_code}: {result.error or 'no words'}"
     if result.status_code in mitto.ACCOUNT_REFUSALS | mitto.NO_BULK_STATUSES or (
         not was_any_part_accepted_by_mitto(batch)
-        and sending_stop.increment_refused_calls_since_last_accepted()
-        >= sending_stop.MAX_REFUSED_IN_A_ROW
+        and sending_stop.count_refused_call() >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
         sending_stop.stop_sending_or_update_details(
             StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words

@@ -199,7 +199,7 @@ def _enqueue_probe(at: datetime) -> None:
     jobs.enqueue_delayed_on_commit("sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}")
 
 
-def increment_refused_calls_since_last_accepted() -> int:
+def count_refused_call() -> int:
     """Count a call that Mitto refused; return how many were since it last accepted one."""
     count: int = rows(COUNT_REFUSED_CALL)[0][0]
     return count

@@ -254,10 +254,10 @@ def test_a_store_whose_messages_are_refused_does_not_stop_another(sandbox, setti
 def test_refusals_between_which_mitto_accepts_do_not_add_up(sandbox, settings):
     start_campaign(settings, messages=20, batch_size=10)
     for refused in range(1, 7):
-        assert sending_stop.increment_refused_calls_since_last_accepted() == refused
+        assert sending_stop.count_refused_call() == refused
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     for refused in range(1, 7):
-        assert sending_stop.increment_refused_calls_since_last_accepted() == refused
+        assert sending_stop.count_refused_call() == refused
 
 
 def test_a_single_message_that_is_refused_fails_alone(sandbox, settings):
