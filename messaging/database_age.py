@@ -241,7 +241,7 @@ def stop_and_mark_unknown_after_restore(
         messages += given_up or 0
     with transaction.atomic():
         execute(RAISE_COUNTER, [since.newest])
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason.DATABASE_OLDER, by=by)
+        sending_stop.end_stop(StopReason.DATABASE_OLDER, by=by)
         audit.write_entry(
             "after restore",
             by=by,

@@ -123,7 +123,7 @@ def claim_and_process_next_batch_or_probe() -> BatchResult:
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
         result = _send_hold_postpone_or_drop_or_stop_all_sending(batch)
     if probe and result == BatchResult.ACCEPTED:
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="probe")
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="probe")
     elif probe and result in UNACCEPTED_RESULTS:
         sending_stop.count_refused_probe_and_delay_next()
     return result

@@ -331,14 +331,14 @@ def resume_sending(reason: StopReason, *, by: User | AnonymousUser | str) -> Non
     """
     if reason in NOT_ENDED_BY_A_PERSON:
         raise CannotGoOn(f"{reason.label}. {WAYS_ON[reason]}")
-    if not end_stop_and_enqueue_due_batches(reason, by=by):
+    if not end_stop(reason, by=by):
         raise CannotGoOn(
             gettext("sending is not stopped for this reason: %(reason)s") % {"reason": reason.value}
         )
 
 
 @transaction.atomic
-def end_stop_and_enqueue_due_batches(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
+def end_stop(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
     """End a reason, enqueue jobs for what may be sent then, and write an audit entry.
 
     The time for which sending was stopped does not count for the life of credit reservations.

@@ -398,9 +398,7 @@ def stopped():
 def test_a_stop_that_ends_meanwhile_is_not_ended_again(store):
     stopped()
     with changed_meanwhile(lambda: SendingStop.objects.all().delete()):
-        assert not sending_stop.end_stop_and_enqueue_due_batches(
-            StopReason.ACCOUNT_REFUSED, by="test"
-        )
+        assert not sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert not AuditEntry.objects.filter(action="sending goes on").exists()
 
 

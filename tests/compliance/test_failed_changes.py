@@ -601,9 +601,7 @@ def stop_sending(store):
 def let_sending_go_on(store):
     started(store)
     sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
-    return lambda: sending_stop.end_stop_and_enqueue_due_batches(
-        StopReason.ACCOUNT_REFUSED, by="test"
-    )
+    return lambda: sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
 
 
 def claim_probe(store):

@@ -144,7 +144,7 @@ def test_a_person_who_is_wrong_stops_it_again_with_one_call(sandbox, settings):
     start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
-    assert sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    assert sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert send_all_due() == ["account refused"]
     assert sandbox.summary()["calls"] == 2
 
@@ -203,7 +203,7 @@ def test_what_failed_before_sending_went_on_does_not_stop_it_again(sandbox, sett
     start_campaign(settings, messages=1000, batch_size=100)
     sandbox.behave(fault="error_before", fault_count=1)
     send_all_due()
-    sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     for _ in range(2):
         assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     sandbox.behave(fault="error_before", fault_count=1)
@@ -280,7 +280,7 @@ def test_the_time_of_the_stop_does_not_count_for_reservations(sandbox, settings)
     CreditReservation.objects.update(
         reserved_at=yesterday - timedelta(hours=1), expires_at=yesterday + timedelta(hours=1)
     )
-    sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     left = CreditReservation.objects.get().expires_at - timezone.now()
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
 
@@ -310,7 +310,7 @@ def test_a_refusal_that_is_recorded_twice_counts_once(sandbox, settings):
         assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "claim lost"
         after = list(Batch.objects.order_by("pk").values()), Wallet.objects.values().get()
         assert after == before and len(before[0]) == batches
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
 
 
 def stop_after_a_restore():
@@ -377,7 +377,7 @@ def test_the_time_of_two_stops_counts_once_for_reservations(sandbox, settings, f
         sending_stop.stop_sending_or_update_details(StopReason(reason), by="test")
         SendingStop.objects.filter(reason=reason).update(since=now - timedelta(hours=hours))
     for reason in (first, second):
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason(reason), by="test")
+        sending_stop.end_stop(StopReason(reason), by="test")
     left = CreditReservation.objects.get().expires_at - now
     assert timedelta(hours=1) <= left < timedelta(hours=1, minutes=1)
 

@@ -10,7 +10,7 @@ from astronote.models import AuditEntry, User
 from campaigns import enqueue
 from messaging import sending
 from messaging.models import SendingStop
-from messaging.sending_stop import end_stop_and_enqueue_due_batches, stop_sending_or_update_details
+from messaging.sending_stop import end_stop, stop_sending_or_update_details
 from messaging.statuses import StopReason
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -60,7 +60,7 @@ def test_the_banner_is_read_aloud_once_and_is_gone_afterwards(client, stopped):
     address = "/admin/messaging/batch/"
     assert '<p class="alert banner" role="alert">Sending is stopped' in page(client, address)
     assert 'role="alert">Sending is stopped' not in page(client, "/admin/live/")
-    end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert "Sending is stopped" not in page(client, address)
 
 
@@ -102,7 +102,7 @@ def test_readyz_and_metrics_know_it(client, settings, stopped):
     assert "astronote_sending_stopped 1.0" in metrics
     assert "astronote_waiting_messages 30.0" in metrics
     assert "astronote_waiting_credits 30.0" in metrics
-    end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert client.get("/readyz", secure=True).json()["sending"] == "ok"
     assert "astronote_sending_stopped 0.0" in page(client, "/metrics")
 

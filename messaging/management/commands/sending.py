@@ -69,4 +69,4 @@ def _end_named_or_only_account_stop_or_raise(reason: str | None, *, by: str | No
         names = ", ".join(sorted(stop.reason for stop in others))
         raise sending_stop.CannotGoOn(f"name the reason; sending is stopped for: {names}")
     else:
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by=actor)
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by=actor)
