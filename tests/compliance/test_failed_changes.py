@@ -612,9 +612,7 @@ def claim_probe(store):
 
 
 def copy_templates(store):
-    return lambda: starter_templates.copy_missing_library_templates_and_audit(
-        store, "en", by="test"
-    )
+    return lambda: starter_templates.copy_library_templates(store, "en", by="test")
 
 
 def message_ids(store):

@@ -422,10 +422,10 @@ def confirm_opt_out(store: User) -> None:
 
 def add_templates_and_rules(store: User) -> None:
     for other in User.objects.exclude(pk=store.pk):
-        starter_templates.copy_missing_library_templates_and_audit(other, "en", by="test")
+        starter_templates.copy_library_templates(other, "en", by="test")
         rule_presets.add_missing_presets(other, "en", by="test")
     before = rows_of_other_stores(store)
-    assert starter_templates.copy_missing_library_templates_and_audit(store, "en", by="test")
+    assert starter_templates.copy_library_templates(store, "en", by="test")
     assert rule_presets.add_missing_presets(store, "en", by="test")
     assert rows_of_other_stores(store) == before
 

@@ -12,7 +12,7 @@ from astronote.common.counts import counted_in_english
 from astronote.common.languages import language_of_store_or_country
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
-from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_and_audit
+from messaging.starter_templates import LANGUAGES, copy_library_templates
 
 
 class Command(BaseCommand):
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         if action == "add-library":
             actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
             try:
-                count = copy_missing_library_templates_and_audit(
+                count = copy_library_templates(
                     owner, language or language_of_store_or_country(owner), by=actor
                 )
             except ValueError as error:
