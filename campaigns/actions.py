@@ -222,9 +222,7 @@ def settle_unknown_as_delivered_and_charge(campaign: Campaign, *, by: Any) -> in
 
 def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as failed; release their credits; return how many."""
-    return _resolve_unknown_messages_of_campaign(
-        unknown_messages.mark_unknown_failed_release_and_audit, campaign, by
-    )
+    return _resolve_unknown_messages_of_campaign(unknown_messages.mark_unknown_failed, campaign, by)
 
 
 def resend_unknown(campaign: Campaign, *, by: Any) -> int:

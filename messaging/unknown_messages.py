@@ -36,7 +36,7 @@ def mark_unknown_delivered_charge_and_audit(
     return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
 
 
-def mark_unknown_failed_release_and_audit(
+def mark_unknown_failed(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> MessageCount:
     """Mark unknown messages as failed and release their credits. Returns how many were unknown."""

@@ -116,7 +116,7 @@ class MessageAdmin(ReadOnlyAdmin):
             warning=_("Their credits are charged. This cannot be undone."),
         ),
         _build_resolve_unknown_action(
-            unknown_messages.mark_unknown_failed_release_and_audit,
+            unknown_messages.mark_unknown_failed,
             "mark_failed",
             _("Unknown: mark failed and release credits"),
         ),

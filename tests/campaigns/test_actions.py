@@ -243,16 +243,8 @@ def test_unknown_messages_are_settled_by_hand(without_answer, operator):
         )
         == 1
     )
-    assert (
-        unknown_messages.mark_unknown_failed_release_and_audit(
-            CampaignMessage, ids[1:], by=operator
-        )
-        == 3
-    )
-    assert (
-        unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids, by=operator)
-        == 0
-    )
+    assert unknown_messages.mark_unknown_failed(CampaignMessage, ids[1:], by=operator) == 3
+    assert unknown_messages.mark_unknown_failed(CampaignMessage, ids, by=operator) == 0
     campaign.refresh_from_db()
     store.wallet.refresh_from_db()
     assert (campaign.delivered, campaign.failed, campaign.unknown) == (1, 3, 0)

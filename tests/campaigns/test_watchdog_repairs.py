@@ -592,7 +592,7 @@ def test_a_wallet_that_charges_and_holds_at_once_is_right(alice, everybody, sand
     sending.claim_and_process_next_batch_or_probe()
     ids = list(CampaignMessage.objects.order_by("pk").values_list("pk", flat=True))
     unknown_messages.mark_unknown_delivered_charge_and_audit(CampaignMessage, ids[:2], by="test")
-    unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids[2:3], by="test")
+    unknown_messages.mark_unknown_failed(CampaignMessage, ids[2:3], by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (998, 1)
     assert run_watchdog()["wallets_wrong"] == 0

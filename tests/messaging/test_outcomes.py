@@ -222,7 +222,7 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
 
 def test_messages_marked_failed_say_that_an_operator_did_it(admin_user):
     _, campaign, ids = without_answer(2)
-    unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids[:1], by=admin_user)
+    unknown_messages.mark_unknown_failed(CampaignMessage, ids[:1], by=admin_user)
     unknown_messages.mark_unknown_delivered_charge_and_audit(
         CampaignMessage, ids[1:], by=admin_user
     )

@@ -17,7 +17,7 @@ from messaging.statuses import MessageStatus
 
 ACTIONS = {
     "delivered": unknown_messages.mark_unknown_delivered_charge_and_audit,
-    "failed": unknown_messages.mark_unknown_failed_release_and_audit,
+    "failed": unknown_messages.mark_unknown_failed,
     "resend": unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
 }
 
