@@ -237,7 +237,7 @@ def resend_unknown(campaign: Campaign, *, by: Any) -> int:
     """
     try:
         count = _resolve_unknown_messages_of_campaign(
-            unknown_messages.requeue_unknown_not_sent_otherwise_or_raise, campaign, by
+            unknown_messages.requeue_unknown, campaign, by
         )
     except InsufficientCredits as error:
         raise SendingBlocked(

@@ -63,7 +63,7 @@ def _mark_settle_and_audit_unknown(
 
 
 @transaction.atomic
-def requeue_unknown_not_sent_otherwise_or_raise(
+def requeue_unknown(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> MessageCount:
     """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
@@ -140,7 +140,7 @@ def resolve_unknown_in_transaction_per_batch(
         How many were unknown.
 
     Raises:
-        InsufficientCredits, CannotSendAgain: as `requeue_unknown_not_sent_otherwise_or_raise`.
+        InsufficientCredits, CannotSendAgain: as `requeue_unknown`.
     """
     unknown = model.objects.filter(status=MessageStatus.UNKNOWN, **filters)
     batch_ids = unknown.order_by("batch").values_list("batch", flat=True).distinct()

@@ -121,7 +121,7 @@ class MessageAdmin(ReadOnlyAdmin):
             _("Unknown: mark failed and release credits"),
         ),
         _build_resolve_unknown_action_with_confirmation(
-            unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
+            unknown_messages.requeue_unknown,
             "resend",
             _("Unknown: send again"),
             title=_("Send unknown messages again?"),

@@ -257,12 +257,7 @@ def test_unknown_messages_are_sent_again_only_when_an_operator_says_so(
     without_answer, sandbox, operator
 ):
     store, campaign, ids = without_answer
-    assert (
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, ids, by=operator
-        )
-        == 4
-    )
+    assert unknown_messages.requeue_unknown(CampaignMessage, ids, by=operator) == 4
     campaign.refresh_from_db()
     assert (campaign.status, campaign.queued) == ("sending", 4)
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"

@@ -240,10 +240,7 @@ def test_messages_sent_again_are_new_ones_with_jobs_and_an_audit_entry(admin_use
     _, _, of_bob = without_answer(3, "bob")
     jobs.get_queue("sms").empty()
     assert (
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, [*of_alice, *of_bob], by=admin_user
-        )
-        == 5
+        unknown_messages.requeue_unknown(CampaignMessage, [*of_alice, *of_bob], by=admin_user) == 5
     )
     assert jobs.count_waiting_jobs("sms") == 2
     kept = AuditEntry.objects.filter(actor=admin_user, action="unknown sent again")
@@ -258,19 +255,9 @@ def test_messages_sent_again_are_new_ones_with_jobs_and_an_audit_entry(admin_use
 def test_only_messages_whose_fate_is_unknown_are_sent_again():
     _, _, ids = without_answer(3)
     record(ids[0], "delivered")
-    assert (
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, ids, by="test"
-        )
-        == 2
-    )
+    assert unknown_messages.requeue_unknown(CampaignMessage, ids, by="test") == 2
     assert status_of(ids[0]) == "delivered"
-    assert (
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, ids, by="test"
-        )
-        == 0
-    )
+    assert unknown_messages.requeue_unknown(CampaignMessage, ids, by="test") == 0
     assert CreditReservation.objects.filter(status="reserved").get().amount == 2
 
 
@@ -280,9 +267,7 @@ def test_messages_that_cannot_be_paid_are_not_sent_again():
     run_watchdog()
     Wallet.objects.filter(owner=store).update(balance=1)
     with pytest.raises(credits.InsufficientCredits):
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, ids, by="test"
-        )
+        unknown_messages.requeue_unknown(CampaignMessage, ids, by="test")
     assert Batch.objects.count() == 1
     assert {status_of(pk) for pk in ids} == {"unknown"}
     assert Campaign.objects.get().unknown == 2

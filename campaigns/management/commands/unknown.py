@@ -18,7 +18,7 @@ from messaging.statuses import MessageStatus
 ACTIONS = {
     "delivered": unknown_messages.mark_unknown_delivered_charge_and_audit,
     "failed": unknown_messages.mark_unknown_failed,
-    "resend": unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
+    "resend": unknown_messages.requeue_unknown,
 }
 
 
