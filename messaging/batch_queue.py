@@ -45,7 +45,7 @@ def pending_batches_due_now() -> QuerySet[Batch]:
     return Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=Now())
 
 
-def claim_next_batch_unless_stopped() -> Batch | None:
+def claim_next_batch() -> Batch | None:
     """Claim the due batch with the lowest turn, with a new token.
 
     None if none is due, or all sending is stopped (`sending_stop.py`). Batches of stores that have

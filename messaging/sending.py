@@ -41,7 +41,7 @@ from messaging import (
 from messaging.batch_queue import (
     HELD,
     cancel_unsent_batches,
-    claim_next_batch_unless_stopped,
+    claim_next_batch,
     exponential_backoff_with_jitter,
     return_to_queue,
 )
@@ -115,7 +115,7 @@ def claim_and_process_next_batch_or_probe() -> BatchResult:
 
     While all sending is stopped, only a probe is sent, when it is due.
     """
-    batch, probe = claim_next_batch_unless_stopped(), None
+    batch, probe = claim_next_batch(), None
     if batch is None:
         batch = probe = sending_stop.claim_probe_of_random_store_and_schedule_next()
     if batch is None:

@@ -55,7 +55,7 @@ def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
 
 def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, operator):
     _, campaign = started(settings, batch_size=10)
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     actions.pause_campaign(campaign, by=operator)
     assert not batch.message_class.decide_whether_to_send(batch).may_send
     Batch.objects.update(status="pending", claim_token=None)
@@ -77,7 +77,7 @@ def test_a_batch_held_back_just_as_its_campaign_went_on_is_released(sandbox, set
 def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, settings, operator):
     store, campaign = started(settings)
     sending.claim_and_process_next_batch_or_probe()
-    in_hand = sending.claim_next_batch_unless_stopped()
+    in_hand = sending.claim_next_batch()
     actions.cancel_campaign(campaign, by=operator)
     assert actions.cancel_batches_of_cancelled_campaign(campaign.pk) == 2
     assert sending.mark_submitting(in_hand) == []
@@ -92,7 +92,7 @@ def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, sett
 def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox, settings):
     _, campaign = started(settings, batch_size=10)
     sandbox.behave(fault="too_many")
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     messages = sending.mark_submitting(batch)
     actions.cancel_campaign(campaign, by="test")
     assert (

@@ -38,7 +38,7 @@ def ago(**time):
 def test_stuck_locked_minutes_decides_when_a_claim_is_stale(settings, minutes):
     settings.STUCK_LOCKED_MINUTES = minutes
     _, _, batch = started()
-    sending.claim_next_batch_unless_stopped()
+    sending.claim_next_batch()
     Batch.objects.update(claimed_at=ago(minutes=minutes - 1))
     assert run_watchdog()["claims_taken_back"] == 0
     Batch.objects.update(claimed_at=ago(minutes=minutes, seconds=1))
@@ -103,7 +103,7 @@ def test_an_expired_reservation_goes_back_unless_its_batch_is_in_flight(sandbox,
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 15)).pk)
     sandbox.behave(fault="drop_after")
     sending.claim_and_process_next_batch_or_probe()
-    sending.mark_submitting(sending.claim_next_batch_unless_stopped())
+    sending.mark_submitting(sending.claim_next_batch())
     states = set(Batch.objects.values_list("status", flat=True))
     assert states == {"settled", "submitting", "pending"}
     assert run_watchdog()["reservations_expired"] == 0

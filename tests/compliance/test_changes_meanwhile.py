@@ -73,7 +73,7 @@ def update(model, **values):
 
 def claimed(campaign):
     enqueue.enqueue_campaign(campaign.pk)
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     return batch, sending.mark_submitting(batch)
 
 
@@ -353,7 +353,7 @@ def test_two_batches_share_a_cap_of_the_store(campaign, settings):
     earlier = Batch.objects.create(
         owner=campaign.owner, kind="campaign", sender="SHOP", size=3, status="settled"
     )
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
 
     def submit():
         limits.lock_store_caps(campaign.owner_id)

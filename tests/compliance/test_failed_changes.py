@@ -80,7 +80,7 @@ def started(store):
 def claimed(store):
     """A batch of three that is being submitted, with its messages."""
     started(store)
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     return batch, sending.mark_submitting(batch)
 
 
@@ -497,7 +497,7 @@ def send_code(store):
 def begin_to_send(store):
     started(store)
     CampaignMessage.objects.filter(to=PHONE).update(to="+306911111111")
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
 
     def change():
         jobs.redis_connection().flushdb()  # else it knows of the submission that was undone
@@ -564,7 +564,7 @@ def apply_receipts(store):
 
 def take_claim_back(store):
     started(store)
-    sending.claim_next_batch_unless_stopped()
+    sending.claim_next_batch()
     Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
     return lambda: sending_repairs.reset_stale_claims(False)
 

@@ -98,7 +98,7 @@ def test_what_was_sent_since_the_backup_is_unknown_and_the_rest_goes_out_when_a_
     sandbox, campaign, capsys
 ):
     send_batches(1)
-    claimed = sending.claim_next_batch_unless_stopped()
+    claimed = sending.claim_next_batch()
     assert sending.mark_submitting(claimed)  # in flight when the backup is made
     backup = Backup()
     send_batches(2)
@@ -294,7 +294,7 @@ def test_going_on_enqueues_what_waits(sandbox, campaign, capsys):
 
 def test_a_claimed_batch_is_not_submitted_once_sending_is_stopped(sandbox, campaign, capsys):
     send_batches(1)
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     after_restore(capsys)
     assert sending.mark_submitting(batch) == []
     batch.refresh_from_db()

@@ -16,7 +16,7 @@ from messaging import call_metrics, mitto, sending
 from messaging.batch_queue import (
     HELD,
     cancel_unsent_batches,
-    claim_next_batch_unless_stopped,
+    claim_next_batch,
     hold_pending_batches,
     lowest_due_turn_or_zero,
     release_pending_batches,
@@ -43,7 +43,7 @@ def start(settings):
 def in_order():
     """The waiting batches in the order in which workers would take them."""
     taken = []
-    while batch := claim_next_batch_unless_stopped():
+    while batch := claim_next_batch():
         taken.append(batch.pk)
     return taken
 
@@ -69,7 +69,7 @@ def delayed_jobs():
 
 def test_a_worker_that_lost_its_claim_does_not_put_the_batch_back(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     take_over(batch)
     assert not return_to_queue(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "claimed"
@@ -78,7 +78,7 @@ def test_a_worker_that_lost_its_claim_does_not_put_the_batch_back(start):
 
 def test_a_worker_that_lost_its_claim_submits_nothing(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     take_over(batch)
     assert sending.mark_submitting(batch) == []
     kept = Batch.objects.get()
@@ -87,7 +87,7 @@ def test_a_worker_that_lost_its_claim_submits_nothing(start):
 
 def test_a_worker_that_lost_its_claim_records_no_answer(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     messages = sending.mark_submitting(batch)
     take_over(batch)
     assert (
@@ -99,7 +99,7 @@ def test_a_worker_that_lost_its_claim_records_no_answer(start):
 
 def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     messages = sending.mark_submitting(batch)
     take_over(batch)
     assert (
@@ -112,7 +112,7 @@ def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
 
 def test_a_batch_that_is_settled_is_not_put_back(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     messages = sending.mark_submitting(batch)
     assert sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
     assert not return_to_queue(batch, reason="test", due_at=timezone.now())
@@ -124,11 +124,11 @@ def test_two_workers_claim_two_batches_without_waiting_for_each_other(start):
     claimed = []
 
     def claim():
-        claimed.append(claim_next_batch_unless_stopped())
+        claimed.append(claim_next_batch())
         connection.close()
 
     with transaction.atomic():
-        claimed.append(claim_next_batch_unless_stopped())
+        claimed.append(claim_next_batch())
         beside = threading.Thread(target=claim)
         beside.start()
         beside.join(5)
@@ -142,7 +142,7 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
     store = make_store("bob")
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     for answer in (accepted("a", "b"), mitto.CallRefused(400, "the sender is not valid")):
-        batch = claim_next_batch_unless_stopped()
+        batch = claim_next_batch()
         sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
     first, second = Batch.objects.order_by("pk")
     assert (first.provider_bulk_id, first.error) == ("bulk-7", "")
@@ -153,7 +153,7 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
 
 def test_one_refused_message_fails_and_is_not_charged(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     answer = mitto.Accepted([mitto.SentItem("a"), mitto.SentItem(None, "destination is not E.164")])
     sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code", "last_error")
@@ -166,7 +166,7 @@ def test_batches_that_are_released_keep_their_order(start):
     campaign = start(batches=4)
     before = list(Batch.objects.order_by("turn", "pk").values_list("pk", flat=True))
     assert hold_pending_batches("a test", source_id=campaign.pk) == 4
-    assert claim_next_batch_unless_stopped() is None
+    assert claim_next_batch() is None
     jobs.get_queue("sms").empty()
     assert release_pending_batches(source_id=campaign.pk) == 4
     assert jobs.count_waiting_jobs("sms") == 4
@@ -198,7 +198,7 @@ def test_a_new_campaign_does_not_go_before_one_that_is_sending(start):
 
 def test_a_batch_that_is_being_submitted_is_not_dropped(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     sending.mark_submitting(batch)
     assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
     assert statuses() == ["queued"]
@@ -207,7 +207,7 @@ def test_a_batch_that_is_being_submitted_is_not_dropped(start):
 
 def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 1
     assert sending.mark_submitting(batch) == []
     kept = Batch.objects.get()
@@ -219,7 +219,7 @@ def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
 def test_a_delayed_batch_has_a_job_at_its_time(start):
     start()
     until = timezone.now() + timedelta(hours=1)
-    assert return_to_queue(claim_next_batch_unless_stopped(), reason="test", due_at=until)
+    assert return_to_queue(claim_next_batch(), reason="test", due_at=until)
     [(_, at)] = delayed_jobs()
     assert timedelta(0) <= at - until <= timedelta(seconds=1)
 
@@ -228,14 +228,14 @@ def test_each_delay_of_a_batch_has_a_job_of_its_own(start):
     start()
     until = timezone.now() + timedelta(hours=1)
     for _ in range(2):
-        return_to_queue(claim_next_batch_unless_stopped(), reason="test", due_at=until)
+        return_to_queue(claim_next_batch(), reason="test", due_at=until)
         Batch.objects.update(not_before=None)
     assert len(delayed_jobs()) == 2
 
 
 def test_a_batch_of_a_paused_campaign_has_no_job(start):
     campaign = start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     actions.pause_campaign(campaign, by="test")
     return_to_queue(batch, reason="the campaign is paused", due_at=HELD)
     assert Batch.objects.get().status == "pending"
@@ -244,7 +244,7 @@ def test_a_batch_of_a_paused_campaign_has_no_job(start):
 
 def wait_after(deferrals, answer):
     """For how many seconds a batch waits that was deferred so often before."""
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     Batch.objects.filter(pk=batch.pk).update(deferrals=deferrals)
     batch.deferrals = deferrals
     began = timezone.now()
@@ -273,7 +273,7 @@ def test_a_longer_wait_that_mitto_asks_for_counts(start):
 def test_a_deferral_is_counted_and_is_no_attempt(start):
     start()
     for _ in range(2):
-        batch = claim_next_batch_unless_stopped()
+        batch = claim_next_batch()
         sending.settle_halve_or_requeue_batch(
             batch,
             sending.mark_submitting(batch),
@@ -287,7 +287,7 @@ def test_a_deferral_is_counted_and_is_no_attempt(start):
 def test_a_batch_is_deferred_as_long_as_its_credits_are_held(start):
     start()
     CreditReservation.objects.update(expires_at=timezone.now() + timedelta(hours=2))
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     messages = sending.mark_submitting(batch)
     answer = mitto.RetryLater("busy", retry_after=3 * 3600)
     assert sending.settle_halve_or_requeue_batch(batch, messages, answer) == "given up"

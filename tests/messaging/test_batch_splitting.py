@@ -111,7 +111,7 @@ def test_a_worker_that_dies_with_a_half_makes_only_that_half_unknown(sandbox, se
     campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
     assert sending.claim_and_process_next_batch_or_probe() == "halved"
-    half = sending.claim_next_batch_unless_stopped()
+    half = sending.claim_next_batch()
     assert len(sending.mark_submitting(half)) == 50
     assert run_watchdog()["given_up_as_unknown"] == 1
     send_all_due()
@@ -123,7 +123,7 @@ def test_a_worker_that_dies_with_a_half_makes_only_that_half_unknown(sandbox, se
 
 def test_a_worker_that_lost_its_claim_halves_nothing(sandbox, settings):
     start_campaign(settings, messages=100)
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     messages = sending.mark_submitting(batch)
     Batch.objects.update(claim_token=None)
     refusal = sending.mitto.CallRefused(400, "a destination is not valid")

@@ -104,7 +104,7 @@ def test_a_worker_that_is_told_to_stop_records_the_answer_after_a_restart(
 def test_a_batch_whose_session_ended_before_the_call_is_sent_later(sandbox, campaign):
     """The other session holds the batch's row, so the transaction before the call waits for it."""
     with connection.cursor() as cursor:
-        batch = sending.claim_next_batch_unless_stopped()
+        batch = sending.claim_next_batch()
         cursor.execute("BEGIN")
         cursor.execute("SELECT FROM messaging_batch WHERE id = %s FOR UPDATE", [batch.pk])
         thread, results = in_thread(lambda: sending._send_or_raise_postponed(batch))
@@ -132,7 +132,7 @@ def test_settling_twice_is_the_same_as_settling_once(sandbox, campaign):
         (sending.mitto.Accepted([sending.mitto.SentItem(f"id{n}") for n in range(5)]), "sent"),
     ):
         Batch.objects.update(not_before=None)
-        batch = sending.claim_next_batch_unless_stopped()
+        batch = sending.claim_next_batch()
         messages = sending.mark_submitting(batch)
         sending.settle_halve_or_requeue_batch(batch, messages, answer)
         before = Batch.objects.values().get(), Wallet.objects.values().get()

@@ -11,7 +11,7 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import mitto, receipts, replies, sending
-from messaging.batch_queue import claim_next_batch_unless_stopped
+from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -37,7 +37,7 @@ def campaign_with(answer, name="alice", size=1):
     """A campaign whose only batch was answered so."""
     store = make_store(name)
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, size)).pk)
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
     return campaign
 

@@ -12,7 +12,7 @@ from django.core.management import call_command
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import mitto, polling, receipts, sending, sending_stop
-from messaging.batch_queue import claim_next_batch_unless_stopped
+from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, WebhookEvent
 from tests.messaging.test_mitto_client import SMS, answering, client  # noqa: F401 - a fixture
 from tests.support.factories import make_campaign, make_list, make_store
@@ -132,7 +132,7 @@ def test_a_batch_of_single_sends_that_stops_goes_on_with_the_rest(
 
 
 def test_an_item_without_id_and_words_is_unknown(campaign):
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     messages = sending.mark_submitting(batch)
     items = [mitto.SentItem(f"id{n}") for n in range(4)]
     items += [mitto.SentItem(None, "bad number"), mitto.SentItem(None)]

@@ -14,7 +14,7 @@ from astronote.queues import jobs
 from campaigns import enqueue
 from campaigns.models import Campaign, CampaignMessage
 from messaging import credits, mitto, outcomes, sending, unknown_messages
-from messaging.batch_queue import claim_next_batch_unless_stopped
+from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, CreditReservation, CreditTransaction, Wallet
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus
@@ -104,7 +104,7 @@ def one_waits_for_a_lock():
 
 
 def submit(answer):
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     messages = sending.mark_submitting(batch)
     return sending.settle_halve_or_requeue_batch(batch, messages, answer)
 

@@ -14,7 +14,7 @@ from campaigns.reports import campaign_report
 from contacts.models import Contact, Suppression
 from contacts.phones import phone_hash
 from messaging import direct_messages, limits, mitto, sending
-from messaging.batch_queue import claim_next_batch_unless_stopped
+from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, Wallet
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import wait_until
@@ -25,12 +25,12 @@ FIRST = "+306900000000"
 
 def prepared():
     """Whom the next batch goes to, when its worker has read who may be messaged."""
-    return [message.to for message in sending.mark_submitting(claim_next_batch_unless_stopped())]
+    return [message.to for message in sending.mark_submitting(claim_next_batch())]
 
 
 def submit():
     """The next batch goes out, and Mitto takes it."""
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     messages = sending.mark_submitting(batch)
     items = [mitto.SentItem(f"id-{message.id}") for message in messages]
     assert (
@@ -120,9 +120,7 @@ def test_messages_that_mitto_refused_do_not_count_for_a_contacts_cap(settings):
     store = make_store()
     target = make_list(store, 2)
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    while (
-        batch := claim_next_batch_unless_stopped()
-    ):  # it is halved; then both messages are refused alone
+    while batch := claim_next_batch():  # it is halved; then both messages are refused alone
         sending.settle_halve_or_requeue_batch(
             batch,
             sending.mark_submitting(batch),
@@ -191,10 +189,7 @@ def test_batches_of_one_store_are_counted_for_its_caps_one_after_the_other(setti
     alice, bob = make_store(), make_store("bob")
     for store in (alice, bob):
         enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    batches = {
-        batch.owner_id: batch
-        for batch in (claim_next_batch_unless_stopped(), claim_next_batch_unless_stopped())
-    }
+    batches = {batch.owner_id: batch for batch in (claim_next_batch(), claim_next_batch())}
     done = []
     with transaction.atomic():
         limits.lock_store_caps(alice.pk)
@@ -212,11 +207,11 @@ def test_a_store_may_use_its_cap_up_and_no_more(settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 5)).pk)
     submit()
-    limits.raise_postponed_if_over_store_cap(claim_next_batch_unless_stopped())
+    limits.raise_postponed_if_over_store_cap(claim_next_batch())
     Batch.objects.update(status="pending")
     settings.OWNER_SMS_PER_DAY = 4
     with pytest.raises(limits.Postponed, match="cap of 4 messages a day"):
-        limits.raise_postponed_if_over_store_cap(claim_next_batch_unless_stopped())
+        limits.raise_postponed_if_over_store_cap(claim_next_batch())
 
 
 def test_a_campaign_without_caps_counts_nothing(settings):

@@ -96,7 +96,7 @@ def test_nobody_is_messaged_after_opting_out(sandbox):
 def test_a_claim_whose_worker_died_before_the_call_is_sent_again(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
     _, campaign, batch = started()
-    assert sending.claim_next_batch_unless_stopped()
+    assert sending.claim_next_batch()
     assert run_watchdog()["claims_taken_back"] == 1
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     assert sandbox.summary()["duplicates"] == 0
@@ -105,7 +105,7 @@ def test_a_claim_whose_worker_died_before_the_call_is_sent_again(sandbox, settin
 def test_a_batch_whose_worker_died_during_the_call_is_never_sent_again(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
     store, campaign, batch = started()
-    claimed = sending.claim_next_batch_unless_stopped()
+    claimed = sending.claim_next_batch()
     messages = sending.mark_submitting(claimed)
     assert run_watchdog()["given_up_as_unknown"] == 1
     assert sending.claim_and_process_next_batch_or_probe() == "none due"
@@ -127,7 +127,7 @@ def test_a_batch_whose_job_is_lost_is_enqueued_again():
     jobs.get_queue("sms").connection.flushdb()
     assert run_watchdog()["batches_enqueued"] == 1
     assert jobs.count_waiting_jobs("sms") == 1
-    assert sending.claim_next_batch_unless_stopped() == batch
+    assert sending.claim_next_batch() == batch
 
 
 def test_a_campaign_that_cannot_pay_leaves_no_messages():

@@ -288,7 +288,7 @@ def test_the_time_of_the_stop_does_not_count_for_reservations(sandbox, settings)
 def test_a_late_refusal_of_a_batch_that_was_given_up_fails_its_messages(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
     campaign = start_campaign(settings, messages=5, batch_size=5)
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     messages = sending.mark_submitting(batch)
     assert run_watchdog()["given_up_as_unknown"] == 1
     refusal = sending.mitto.CallRefused(401, "no such key")
@@ -302,7 +302,7 @@ def test_a_refusal_that_is_recorded_twice_counts_once(sandbox, settings):
     start_campaign(settings, messages=5, batch_size=5)
     refusals = [(401, "account refused", 1), (400, "halved", 2)]
     for status, result, batches in refusals:
-        batch = sending.claim_next_batch_unless_stopped()
+        batch = sending.claim_next_batch()
         messages = sending.mark_submitting(batch)
         refusal = sending.mitto.CallRefused(status, "no")
         assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == result

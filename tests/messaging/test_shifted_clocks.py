@@ -47,14 +47,14 @@ def campaign():
 
 
 def test_the_watchdog_leaves_living_claims_alone(wrong_clock, campaign, sandbox):
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     assert run_watchdog()["claims_taken_back"] == 0
     sending.mark_submitting(batch)
     assert run_watchdog()["given_up_as_unknown"] == 0
 
 
 def test_the_watchdog_finds_dead_claims(wrong_clock, campaign, settings):
-    sending.claim_next_batch_unless_stopped()
+    sending.claim_next_batch()
     settings.STUCK_LOCKED_MINUTES = 0
     assert run_watchdog()["claims_taken_back"] == 1
 
