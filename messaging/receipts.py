@@ -76,7 +76,7 @@ def _insert_and_reconnect_once_if_lost(new_events: list[NewEvent]) -> None:
 store_coalesced = WriteCoalescer(_insert_and_reconnect_once_if_lost)
 
 
-def wait_and_apply_received_receipts() -> dict[str, int]:
+def apply_received_receipts() -> dict[str, int]:
     """Apply the waiting receipts; schedule a retry of those whose message is not known yet.
 
     Waits while another process does the same.

@@ -29,7 +29,7 @@ def apply_receipts() -> dict[str, int]:
     First waits GATHER_SECONDS, since applying many at once costs less for each.
     """
     time.sleep(GATHER_SECONDS)
-    counts = receipts.wait_and_apply_received_receipts()
+    counts = receipts.apply_received_receipts()
     if any(counts.values()):
         log.info("receipts: %s", counts)
     return counts

@@ -116,7 +116,7 @@ def test_messages_are_found_by_what_went_wrong(admin_client, sandbox):
     sending.claim_and_process_next_batch_or_probe()
     sent = CampaignMessage.objects.filter(status="sent").first()
     store_receipts([{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}])
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     for trouble, count in {"failed": 1, "skipped": 1, "unknown": 0}.items():
         query = f"campaign__id__exact={started.pk}&trouble={trouble}"
         answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")

@@ -108,14 +108,14 @@ def _cost(place: Installation, store: Any, target: Any, times: int) -> Cost:
 def _apply_receipts(campaign: Any) -> float:
     """Seconds, in this process, to apply a receipt of each message."""
     from campaigns.models import CampaignMessage
-    from messaging.receipts import wait_and_apply_received_receipts
+    from messaging.receipts import apply_received_receipts
 
     ids = CampaignMessage.objects.filter(campaign=campaign).order_by("pk")
     for start in range(0, campaign.total, MIDDLE):
         some = ids.values_list("provider_message_id", flat=True)[start : start + MIDDLE]
         fill_inbox(inbox_rows(delivered_events(list(some))))
     began = time.monotonic()
-    counts = wait_and_apply_received_receipts()
+    counts = apply_received_receipts()
     seconds = time.monotonic() - began
     assert counts["applied"] == campaign.total, counts
     empty_inbox()

@@ -61,7 +61,7 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
     store_receipts(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Failure", "statusCode": "21"}]
     )
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     audit.write_entry("enqueued waiting batches", by="watchdog")
     call_command("create_operator", "operator@example.com", role="operator", password=PASSWORD)
     browser.login("operator@example.com", PASSWORD)
@@ -154,7 +154,7 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     store_receipts(
         [{"messageId": m.provider_message_id, "deliveryStatus": "Delivered"} for m in messages[:30]]
     )
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     browser.open(campaign_page(campaign))
     browser.wait_for("75.0 %")
     browser.type("q", messages[0].to)

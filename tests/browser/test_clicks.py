@@ -157,7 +157,7 @@ def test_those_not_reached_are_sent_to_again(log_in, sandbox):
     sending.claim_and_process_next_batch_or_probe()
     message = CampaignMessage.objects.first()
     store_receipts([{"messageId": message.provider_message_id, "deliveryStatus": "Undelivered"}])
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     hand = log_in()
     hand.press_at("a[href='/admin/campaigns/campaign/']", then="Spring sale")
     hand.press("Spring sale", then="Those not reached")

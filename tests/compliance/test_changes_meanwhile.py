@@ -456,7 +456,7 @@ def test_a_message_is_asked_about_by_one_process_at_a_time(sandbox, campaign, wo
 @pytest.mark.parametrize(
     ("work", "apply"),
     [
-        ("receipts", receipts.wait_and_apply_received_receipts),
+        ("receipts", receipts.apply_received_receipts),
         (replies.REPLIES_LOCK, replies.wait_and_apply_received_replies),
     ],
 )
@@ -533,7 +533,7 @@ def receipts_of_two_batches(store):
         CampaignMessage, [Outcome(pk, "sent", f"id{pk}") for pk in ids]
     )
     store_receipts([{"messageId": f"id{pk}", "deliveryStatus": "Delivered"} for pk in ids])
-    return Batch, receipts.wait_and_apply_received_receipts
+    return Batch, receipts.apply_received_receipts
 
 
 def credits_of_two_stores(store):

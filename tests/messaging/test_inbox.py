@@ -67,7 +67,7 @@ EVENTS = {
 def test_what_comes_in_one_moment_wakes_one_worker(inbox, post):
     first, second = EVENTS[inbox]
     apply = {
-        "delivery": receipts.wait_and_apply_received_receipts,
+        "delivery": receipts.apply_received_receipts,
         "inbound": replies.wait_and_apply_received_replies,
     }[inbox]
     assert post(first, inbox) == 202
@@ -88,7 +88,7 @@ def test_a_worker_whose_job_was_lost_is_woken_again_after_five_seconds(inbox, po
 
 def test_what_is_known_already_wakes_nobody(post):
     post(EVENTS["delivery"][0])
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     jobs.get_queue(QUEUE).empty()
     post(EVENTS["delivery"][0])
     assert waiting_jobs() == []
@@ -114,7 +114,7 @@ def test_all_receipts_that_wait_are_applied_however_many_they_are(post):
     make_events(5001, "dlr", retry_at=timezone.now() + timedelta(hours=1))
     [message] = sent("ours")
     post({"messageId": "ours", "status": "Delivered"})
-    assert receipts.wait_and_apply_received_receipts() == {
+    assert receipts.apply_received_receipts() == {
         "applied": 1,
         "waiting": 5001,
         "unmatched": 0,
@@ -145,7 +145,7 @@ def test_each_word_of_mitto_and_the_carriers_is_understood(words, status, post):
     words = words.split()
     messages = sent(*words)
     post([{"messageId": word, "status": f" {word} "} for word in words])
-    assert receipts.wait_and_apply_received_receipts()["applied"] == len(words)
+    assert receipts.apply_received_receipts()["applied"] == len(words)
     for message, word in zip(messages, words, strict=True):
         message.refresh_from_db()
         assert (message.status, message.delivery_status) == (status, word.lower())
@@ -156,7 +156,7 @@ def test_each_word_of_mitto_and_the_carriers_is_understood(words, status, post):
 def test_the_providers_time_is_read_in_seconds_milliseconds_and_as_a_date(when, post):
     [message] = sent("a")
     post({"messageId": "a", "status": "Delivered", "timestamp": when})
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     message.refresh_from_db()
     assert message.delivered_at == datetime(2026, 5, 1, 12, 10, tzinfo=UTC)
 
@@ -164,7 +164,7 @@ def test_the_providers_time_is_read_in_seconds_milliseconds_and_as_a_date(when, 
 def test_receipts_leave_customers_messages_alone(post):
     post({"from": PHONE, "text": "stop", "id": "a"}, "inbound")
     sent("a")
-    assert receipts.wait_and_apply_received_receipts() == {
+    assert receipts.apply_received_receipts() == {
         "applied": 0,
         "waiting": 0,
         "unmatched": 0,
@@ -177,7 +177,7 @@ def test_a_receipt_without_a_message_is_looked_for_later_and_later(waited, wait,
     post({"messageId": "strange", "status": "Delivered"})
     WebhookEvent.objects.update(received_at=ago(seconds=waited))
     began = timezone.now()
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     left = WebhookEvent.objects.get().retry_at - began
     assert wait <= round(left.total_seconds()) < wait + 20
 
@@ -186,7 +186,7 @@ def test_a_receipt_without_a_message_is_looked_for_for_an_hour(post):
     post({"messageId": "strange", "status": "Delivered"})
     for minutes, counts in ((59, (1, 0)), (61, (0, 1))):
         WebhookEvent.objects.update(received_at=ago(minutes=minutes), retry_at=None)
-        done = receipts.wait_and_apply_received_receipts()
+        done = receipts.apply_received_receipts()
         assert (done["waiting"], done["unmatched"]) == counts
     assert WebhookEvent.objects.get().processed_at is not None
 
@@ -197,7 +197,7 @@ def test_the_receiver_of_an_unknown_message_is_read_however_it_is_written(receiv
     post({"messageId": "late", "status": "Delivered", "receiver": receiver})
     WebhookEvent.objects.update(received_at=ago(minutes=6))
     Batch.objects.update(submitted_at=ago(minutes=7))
-    assert receipts.wait_and_apply_received_receipts()["applied"] == 1
+    assert receipts.apply_received_receipts()["applied"] == 1
     message = CampaignMessage.objects.get()
     assert (message.status, message.provider_message_id) == ("delivered", "late")
 
@@ -209,7 +209,7 @@ def test_a_call_has_five_minutes_until_a_receipt_is_taken_for_an_unknown_message
     found = []
     for minutes in (4, 6):
         WebhookEvent.objects.update(received_at=ago(minutes=minutes), retry_at=None)
-        receipts.wait_and_apply_received_receipts()
+        receipts.apply_received_receipts()
         found.append(CampaignMessage.objects.get().status)
     assert found == ["unknown", "delivered"]
 

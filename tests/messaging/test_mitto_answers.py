@@ -157,7 +157,7 @@ def test_a_message_that_fails_after_it_was_accepted_has_failed(sandbox, campaign
     polling._poll_and_record_statuses(Batch.objects.all())
     assert statuses() == ["failed"] * 6
     assert "cannot be reached" in CampaignMessage.objects.first().last_error
-    assert receipts.wait_and_apply_received_receipts()["applied"] == 0
+    assert receipts.apply_received_receipts()["applied"] == 0
 
 
 @pytest.fixture

@@ -108,7 +108,7 @@ def test_a_receipt_leaves_nothing_to_ask(sent, client):
         secure=True,
         headers={"X-Webhook-Token": "sandbox"},
     )
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     assert Batch.objects.get().awaiting == 0
     assert polling.poll_recent_messages_unless_running()["asked"] == 0
     campaign.refresh_from_db()

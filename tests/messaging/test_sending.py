@@ -156,7 +156,7 @@ def test_receipts_settle_messages_by_the_providers_time(sandbox, client):
     for _ in range(2):
         answer = client.post(url, events, kind, secure=True, headers={"X-Webhook-Token": "sandbox"})
         assert answer.status_code == 202
-    assert receipts.wait_and_apply_received_receipts() == {
+    assert receipts.apply_received_receipts() == {
         "applied": 3,
         "waiting": 1,
         "unmatched": 0,

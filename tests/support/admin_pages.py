@@ -58,7 +58,7 @@ def fill_installation() -> User:
             {"messageId": sent[1].provider_message_id, "deliveryStatus": "Undelivered"},
         ]
     )
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     replies.store_replies_and_enqueue_job(
         [
             {"from": "+306900000001", "text": "you again..."},
