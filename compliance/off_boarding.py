@@ -244,7 +244,7 @@ def _apply_replies_and_erase_unheld_data(store: User) -> Counter[str]:
 
     Contacts under a legal hold or a restriction stay, with all that belongs to them.
     """
-    replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
+    replies.apply_received_replies()  # a STOP that waits would lose its number
     counts: Counter[str] = Counter()
     for declaration in held_rows.declarations_with_contacts_last():
         if not declaration.store or declaration.store == "pk" or declaration.kept_after_store:

@@ -85,7 +85,7 @@ def erase_or_restrict_person_by_phone(
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
+    replies.apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
         uploads.lock_open_imports_at_stores_of_person(
             find_contacts_and_traces_of_person(

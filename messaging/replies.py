@@ -157,7 +157,7 @@ def _build_event_with_consent_request(event: Mapping[str, Any]) -> NewEvent:
     )
 
 
-def wait_and_apply_received_replies() -> dict[str, int]:
+def apply_received_replies() -> dict[str, int]:
     """Apply the waiting replies in the order in which they came.
 
     Waits while another process does the same, and for open sending windows before an opt-out. A

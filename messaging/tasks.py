@@ -37,7 +37,7 @@ def apply_receipts() -> dict[str, int]:
 
 def apply_replies() -> dict[str, int]:
     """Queue delivery_status_poller: apply the waiting replies."""
-    counts = replies.wait_and_apply_received_replies()
+    counts = replies.apply_received_replies()
     if any(counts.values()):
         log.info("replies: %s", counts)
     return counts

@@ -191,7 +191,7 @@ def rows_of_every_kind(store, sandbox):
     MessageTemplate.objects.create(owner=store, name="spring", text="Hello")
     SavedAnswer.objects.create(owner=store, name="hours", text="At nine.")
     replies.store_replies_and_enqueue_job([{"from": message.to, "text": "wrong number"}])
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
     CustomField.objects.create(owner=store, key="city", label="City")
     SignupPage.objects.create(owner=store)

@@ -114,7 +114,7 @@ def test_an_operator_decides_a_doubtful_reply(browser, operator):
     replies.store_replies_and_enqueue_job(
         [{"from": contact.phone, "to": "+306944444444", "text": "You have the wrong number"}]
     )
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     browser.open("/admin/")
     browser.wait_for("Marketing to these numbers waits for your decision")
     browser.press("section[aria-labelledby='reply-reviews'] li a")

@@ -275,7 +275,7 @@ def test_of_two_codes_that_are_asked_for_at_once_one_counts(store):
 
 def test_a_reply_that_is_decided_meanwhile_is_not_decided_again(store):
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "wrong number"}])
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     reply = reply_reviews.open_reviews().get()
 
     def decide(is_opt_out):
@@ -457,7 +457,7 @@ def test_a_message_is_asked_about_by_one_process_at_a_time(sandbox, campaign, wo
     ("work", "apply"),
     [
         ("receipts", receipts.apply_received_receipts),
-        (replies.REPLIES_LOCK, replies.wait_and_apply_received_replies),
+        (replies.REPLIES_LOCK, replies.apply_received_replies),
     ],
 )
 def test_what_has_come_is_applied_after_what_another_process_is_applying(work, apply):

@@ -49,7 +49,7 @@ def send_all(sandbox):
 
 def reply(text):
     replies.store_replies_and_enqueue_job([{"from": PHONE, "to": SENDER, "text": text}])
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
 
 
 # Ways to say no

@@ -577,7 +577,7 @@ def give_batch_up(store):
 
 def decide_reply(store):
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "wrong number"}])
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     reply = reply_reviews.open_reviews().get()
     return lambda: reply_reviews.decide_review(reply.pk, is_opt_out=True, by="test")
 

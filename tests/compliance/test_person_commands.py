@@ -139,7 +139,7 @@ def test_texts_of_unmatched_replies_keep_no_trace(alice):
         {"from": "+306911111111", "text": f"This is for {NAME}, 690 000 0001"},
         {"from": "+306922222222", "text": f"write to {EMAIL}"},
     ])  # fmt: skip
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     assert len(is_in("messaging_webhookevent")) == 3
     erase()
     assert is_in("messaging_webhookevent") == []

@@ -102,7 +102,7 @@ def test_a_second_stop_is_not_news_after_the_key_was_changed(old_key, settings, 
     make_list(store, 1)
     for _ in range(2):
         replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
-        replies.wait_and_apply_received_replies()
+        replies.apply_received_replies()
         change_key(settings)
     assert DirectMessage.objects.count() == 1, "the confirmation of the first one"
     assert Suppression.objects.count() == 1
@@ -113,7 +113,7 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
 ):
     make_list(alice, 1)
     replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "Stop?"}])
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     hold = MarketingHold.objects.get()
 
     def held():

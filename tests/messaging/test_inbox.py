@@ -68,7 +68,7 @@ def test_what_comes_in_one_moment_wakes_one_worker(inbox, post):
     first, second = EVENTS[inbox]
     apply = {
         "delivery": receipts.apply_received_receipts,
-        "inbound": replies.wait_and_apply_received_replies,
+        "inbound": replies.apply_received_replies,
     }[inbox]
     assert post(first, inbox) == 202
     assert waiting_jobs() == [TASKS[inbox]]
@@ -128,7 +128,7 @@ def test_all_that_customers_wrote_is_acted_on_however_much_it_is(post):
     make_events(501, "inbound")
     make_list(make_store(), 1)
     post({"from": PHONE, "text": "stop"}, "inbound")
-    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert replies.apply_received_replies()["stop"] == 1
     assert not WebhookEvent.objects.filter(status="received").exists()
 
 
@@ -229,7 +229,7 @@ def test_a_reply_belongs_to_a_number_that_is_valid(number, status, post):
     store = make_store()
     make_list(store, 1)
     post({"from": number, "text": "Do you open on Sunday?"}, "inbound")
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     event = WebhookEvent.objects.get()
     assert event.status == status
     assert event.owner == (store if status == "processed" else None)
@@ -261,7 +261,7 @@ def test_a_start_on_another_day_is_another_start(post):
 def test_an_opt_out_is_as_old_as_the_customers_message(post):
     make_list(make_store(), 1)
     post({"from": PHONE, "text": "stop", "timestamp": "2026-01-02T03:04:05Z"}, "inbound")
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     contact = Contact.objects.get()
     assert contact.unsubscribed_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert contact.sms_consent_source == "inbound_stop"

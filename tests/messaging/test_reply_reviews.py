@@ -33,7 +33,7 @@ DOUBTFUL = "wrong number"
 
 def write(text, sender=PHONE, **more):
     replies.store_replies_and_enqueue_job([{"from": sender, "text": text} | more])
-    return replies.wait_and_apply_received_replies()
+    return replies.apply_received_replies()
 
 
 @pytest.fixture

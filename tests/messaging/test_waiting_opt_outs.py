@@ -62,7 +62,7 @@ def test_a_press_is_answered_while_something_holds_the_store(campaign, client, s
         assert Contact.objects.get(phone=FIRST).is_subscribed, "it is not applied"
         assert sending.claim_and_process_next_batch_or_probe() == "deferred"
         assert sandbox.summary()["calls"] == 0
-    counts = replies.wait_and_apply_received_replies()
+    counts = replies.apply_received_replies()
     assert counts["stop"] == 1
     assert not Contact.objects.get(phone=FIRST).is_subscribed
     event = ConsentEvent.objects.get()
@@ -95,7 +95,7 @@ def test_every_batch_waits_while_too_many_stops_wait_to_be_read(
 def test_a_press_that_waits_for_nothing_is_applied_at_once(campaign, client):
     client.post(link_of(FIRST))
     assert not Contact.objects.get(phone=FIRST).is_subscribed
-    assert replies.wait_and_apply_received_replies()["stop"] == 0
+    assert replies.apply_received_replies()["stop"] == 0
     client.post(link_of(FIRST))
     assert WebhookEvent.objects.count() == 1, "nothing is left to change"
 
@@ -105,7 +105,7 @@ def test_a_stop_that_is_written_and_not_applied_is_heeded(campaign, client, sand
     assert sending.claim_and_process_next_batch_or_probe() == "deferred"
     assert sandbox.summary()["calls"] == 0
     assert Batch.objects.get().attempts == 0
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     wait_until(lambda: sending.claim_and_process_next_batch_or_probe() == "accepted")
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
 
@@ -138,7 +138,7 @@ def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monke
     monkeypatch.setattr(rate_limits, "sleep_for_rate_of_one_call", opt_out_between_the_calls)
     assert sending.claim_and_process_next_batch_or_probe() == "deferred"
     assert [m["destination"] for m in sandbox.messages()] == [FIRST]
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     sending.claim_and_process_next_batch_or_probe()
     assert sandbox.summary()["accepted"] == 1
     assert Campaign.objects.get().status == "completed"
@@ -164,7 +164,7 @@ def press_that_cannot_be_applied():
 def test_an_opt_out_that_cannot_be_applied_holds_up_no_other(campaign, client, sandbox):
     broken = press_that_cannot_be_applied()
     write(client, "STOP", sender=SECOND)
-    counts = replies.wait_and_apply_received_replies()
+    counts = replies.apply_received_replies()
     assert (counts["set_aside"], counts["stop"]) == (1, 1)
     assert not Contact.objects.get(phone=SECOND).is_subscribed
     broken.refresh_from_db()
@@ -175,14 +175,14 @@ def test_an_opt_out_that_cannot_be_applied_holds_up_no_other(campaign, client, s
         "the opt-out is heeded all the same"
     )
     assert sandbox.summary()["calls"] == 0
-    assert replies.wait_and_apply_received_replies()["set_aside"] == 0, "not in the same minute"
+    assert replies.apply_received_replies()["set_aside"] == 0, "not in the same minute"
 
 
 def test_only_the_message_to_the_person_waits_for_an_opt_out_that_cannot_be_applied(
     campaign, client, sandbox
 ):
     press_that_cannot_be_applied()
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     assert sending.claim_and_process_next_batch_or_probe() == "accepted"
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
     skipped = CampaignMessage.objects.get(to=FIRST)
@@ -194,7 +194,7 @@ def test_an_opt_out_that_cannot_be_applied_at_one_store_skips_no_message_of_anot
     campaign, sandbox
 ):
     press_that_cannot_be_applied()
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     cancel_unsent_batches(list(Batch.objects.values_list("pk", flat=True)), skip_reason="cancelled")
     other = make_store("bella")
     enqueue.enqueue_campaign(make_campaign(other, make_list(other, 1)).pk)
@@ -204,7 +204,7 @@ def test_an_opt_out_that_cannot_be_applied_at_one_store_skips_no_message_of_anot
 
 def test_operators_see_the_opt_outs_that_cannot_be_applied(campaign, admin_client, client):
     press_that_cannot_be_applied()
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     home = admin_client.get("/admin/").text
     assert "1 reply could not be applied" in home
     assert "no message class" in home
@@ -213,13 +213,13 @@ def test_operators_see_the_opt_outs_that_cannot_be_applied(campaign, admin_clien
 
 def test_an_opt_out_that_could_not_be_applied_is_tried_again(campaign):
     broken = press_that_cannot_be_applied()
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     message = CampaignMessage.objects.get(to=FIRST)
     WebhookEvent.objects.filter(pk=broken.pk).update(
         payload={"from": FIRST, "kind": message.batch_kind, "message": message.pk},
         retry_at=timezone.now(),
     )
-    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert replies.apply_received_replies()["stop"] == 1
     assert not Contact.objects.get(phone=FIRST).is_subscribed
     broken.refresh_from_db()
     assert (broken.status, broken.error, broken.retry_at) == ("processed", "", None)

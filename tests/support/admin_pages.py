@@ -65,7 +65,7 @@ def fill_installation() -> User:
             {"from": "+306900000002", "text": "When do you open?"},
         ]
     )
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     change_consent(Contact.objects.last().pk, "unsubscribed", source="test")
     draft = make_campaign(store, target, name="Draft")
     make_campaign(store, None, name="Later", status="scheduled", scheduled_at=timezone.now())
