@@ -79,7 +79,7 @@ APPLY_ANSWER_OF_PAGE = {
 RETRY_DELAY = timedelta(minutes=1)  # of a reply that cannot be applied
 
 
-def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
+def store_replies(events: Iterable[Mapping[str, Any]]) -> None:
     """Store replies, each once, and enqueue a job that applies them."""
     stored = insert_events_not_stored_yet(
         [_build_event_with_consent_request(event) for event in events], WebhookEventType.INBOUND

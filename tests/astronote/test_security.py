@@ -190,7 +190,7 @@ def rows_of_every_kind(store, sandbox):
         make_campaign(store, target, status=status, scheduled_at=timezone.now())
     MessageTemplate.objects.create(owner=store, name="spring", text="Hello")
     SavedAnswer.objects.create(owner=store, name="hours", text="At nine.")
-    replies.store_replies_and_enqueue_job([{"from": message.to, "text": "wrong number"}])
+    replies.store_replies([{"from": message.to, "text": "wrong number"}])
     replies.apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
     CustomField.objects.create(owner=store, key="city", label="City")

@@ -268,7 +268,7 @@ def test_a_list_of_suppressions_is_imported(browser, operator, tmp_path):
 
 def test_a_reply_is_decided_from_the_home_page(browser, operator):
     make_list(make_store(company="Anna's"), 1)
-    replies.store_replies_and_enqueue_job([{"from": "+306900000000", "text": "you again..."}])
+    replies.store_replies([{"from": "+306900000000", "text": "you again..."}])
     replies.apply_received_replies()
     browser.open("/admin/")
     browser.wait_for("likely an opt-out")

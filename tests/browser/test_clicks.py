@@ -117,7 +117,7 @@ def test_the_first_campaign_from_an_empty_installation(log_in, sandbox, worker, 
 
 def test_a_reply_is_read_and_answered(log_in, sandbox):
     make_list(make_store(balance=10), 1)
-    replies.store_replies_and_enqueue_job([{"from": "+306900000000", "text": "When do you open?"}])
+    replies.store_replies([{"from": "+306900000000", "text": "When do you open?"}])
     replies.apply_received_replies()
     hand = log_in()
     hand.press_at("a[href='/admin/messaging/reply/']", then="When do you open?")

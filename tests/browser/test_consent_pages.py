@@ -111,7 +111,7 @@ def test_a_customer_agrees_in_greek_and_by_keyboard(browser, sandbox):
 def test_an_operator_decides_a_doubtful_reply(browser, operator):
     store = make_store(company="Anna's", sender_name="+306944444444")
     contact = make_contact(store, first_name="Nina")
-    replies.store_replies_and_enqueue_job(
+    replies.store_replies(
         [{"from": contact.phone, "to": "+306944444444", "text": "You have the wrong number"}]
     )
     replies.apply_received_replies()

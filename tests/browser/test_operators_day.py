@@ -108,7 +108,7 @@ def test_lists_of_one_store_are_offered_and_rows_are_found_in_any_spelling(log_i
 
 def test_a_contacts_page_shows_what_the_customer_wrote(log_in):
     contact = make_list(make_store(), 1) and Contact.objects.get()
-    replies.store_replies_and_enqueue_job([{"from": contact.phone, "text": "Is size 39 left?"}])
+    replies.store_replies([{"from": contact.phone, "text": "Is size 39 left?"}])
     replies.apply_received_replies()
     browser = log_in()
     browser.open(reverse("admin:contacts_contact_change", args=[contact.pk]))

@@ -274,7 +274,7 @@ def test_of_two_codes_that_are_asked_for_at_once_one_counts(store):
 
 
 def test_a_reply_that_is_decided_meanwhile_is_not_decided_again(store):
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "wrong number"}])
+    replies.store_replies([{"from": PHONE, "text": "wrong number"}])
     replies.apply_received_replies()
     reply = reply_reviews.open_reviews().get()
 

@@ -48,7 +48,7 @@ def send_all(sandbox):
 
 
 def reply(text):
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "to": SENDER, "text": text}])
+    replies.store_replies([{"from": PHONE, "to": SENDER, "text": text}])
     replies.apply_received_replies()
 
 

@@ -576,7 +576,7 @@ def give_batch_up(store):
 
 
 def decide_reply(store):
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "wrong number"}])
+    replies.store_replies([{"from": PHONE, "text": "wrong number"}])
     replies.apply_received_replies()
     reply = reply_reviews.open_reviews().get()
     return lambda: reply_reviews.decide_review(reply.pk, is_opt_out=True, by="test")
@@ -584,7 +584,7 @@ def decide_reply(store):
 
 def apply_reply(store):
     started(store)
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
+    replies.store_replies([{"from": PHONE, "text": "STOP"}])
 
     def change():
         replies._apply_reply_and_get_count_name(replies._replies_not_applied().get())

@@ -220,9 +220,7 @@ def test_an_opt_out_outlives_its_contact_as_a_hash():
 def test_a_stop_that_waits_to_be_applied_outlives_its_contact():
     store = make_store(sender_name="+306900000000")
     make_contact(store)
-    replies.store_replies_and_enqueue_job(
-        [{"from": "+306900000001", "to": "+306900000000", "text": "STOP"}]
-    )
+    replies.store_replies([{"from": "+306900000001", "to": "+306900000000", "text": "STOP"}])
     leave(store)
     assert not Contact.objects.exists() and Suppression.objects.exists()
 

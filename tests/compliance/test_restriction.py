@@ -215,7 +215,7 @@ def test_the_csv_of_messages_marks_who_is_restricted(alice):
 
 
 def test_its_own_stop_is_heard(alice):
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
+    replies.store_replies([{"from": PHONE, "text": "STOP"}])
     replies.apply_received_replies()
     assert not restricted().is_subscribed
 
@@ -304,14 +304,14 @@ def test_an_objection_of_somebody_who_never_consented_leaves_a_suppression(alice
 def test_an_objection_after_a_stop_is_not_taken_back_by_a_start(alice):
     contact = Contact.objects.get(phone=OTHER)
     change_consent(contact.pk, ConsentEventType.SERVICE_REVOKED, source="owner_update")
-    replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "STOP"}])
+    replies.store_replies([{"from": OTHER, "text": "STOP"}])
     replies.apply_received_replies()
     assert suppressions() == {(alice.pk, "inbound_stop")}
     assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 1, "now an objection"
     assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
     assert ConsentEvent.objects.filter(contact=contact, source="objection").count() == 1
-    replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "START"}])
+    replies.store_replies([{"from": OTHER, "text": "START"}])
     replies.apply_received_replies()
     assert not Contact.objects.get(phone=OTHER).is_subscribed
     assert phones_suppressed_at_store_or_everywhere(alice.pk, [OTHER]) == {OTHER}

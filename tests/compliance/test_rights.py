@@ -62,7 +62,7 @@ def stores(sandbox, client, tmp_path):
             lifecycle.create_import_and_enqueue_or_refuse(store.pk, path).pk
         )
         made.append(store)
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": f"STOP, {NAME} here"}])
+    replies.store_replies([{"from": PHONE, "text": f"STOP, {NAME} here"}])
     receipts.apply_received_receipts()
     replies.apply_received_replies()
     assert RejectedRow.objects.count() == 2
@@ -173,7 +173,7 @@ def test_a_stop_that_waits_is_heard_before_its_number_is_erased(stores):
     store = stores[1]
     Suppression.objects.all().delete()
     Contact.objects.update(is_subscribed=True)
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "stop"}])
+    replies.store_replies([{"from": PHONE, "text": "stop"}])
     rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert Suppression.objects.filter(owner=store).count() == 1
     assert not WebhookEvent.objects.filter(status="received").exists()

@@ -101,7 +101,7 @@ def test_a_second_stop_is_not_news_after_the_key_was_changed(old_key, settings, 
     store = make_store(confirms_opt_outs=True)
     make_list(store, 1)
     for _ in range(2):
-        replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
+        replies.store_replies([{"from": PHONE, "text": "STOP"}])
         replies.apply_received_replies()
         change_key(settings)
     assert DirectMessage.objects.count() == 1, "the confirmation of the first one"
@@ -112,7 +112,7 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
     old_key, alice, settings, client, capsys
 ):
     make_list(alice, 1)
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "Stop?"}])
+    replies.store_replies([{"from": PHONE, "text": "Stop?"}])
     replies.apply_received_replies()
     hold = MarketingHold.objects.get()
 
@@ -135,7 +135,7 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
 def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, capsys):
     make_list(alice, 1)
     direct_messages.get_or_enqueue_direct_message(alice, "+306900000002", "Test", key="k")
-    replies.store_replies_and_enqueue_job([{"from": "+306900000003", "text": "Hello"}])
+    replies.store_replies([{"from": "+306900000003", "text": "Hello"}])
     for number in (PHONE, "+306900000002", "+306900000003", OTHER):
         suppress(alice, number)
     change_key(settings)

@@ -31,7 +31,7 @@ def operator(client):
 
 
 def write(text, number="+306900000001"):
-    replies.store_replies_and_enqueue_job([{"from": number, "text": text}])
+    replies.store_replies([{"from": number, "text": text}])
     replies.apply_received_replies()
     return Reply.objects.latest("pk")
 

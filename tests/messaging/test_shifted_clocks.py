@@ -26,7 +26,7 @@ from messaging import missing_receipts, sending
 from messaging.mitto import MessageReport
 from messaging.models import Batch, CreditReservation, Tally, WebhookEvent
 from messaging.polling import StatusQuery, record_status_answers
-from messaging.replies import store_replies_and_enqueue_job
+from messaging.replies import store_replies
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.receipts import store_receipts
 
@@ -164,9 +164,9 @@ def test_a_consent_is_recorded_with_a_time_up_to_now(wrong_clock):
 
 
 def test_a_reply_without_a_time_is_one_a_day(wrong_clock, monkeypatch):
-    store_replies_and_enqueue_job([{"from": "+306900000001", "text": "START"}])
+    store_replies([{"from": "+306900000001", "text": "START"}])
     monkeypatch.setattr(timezone, "now", RIGHT)
-    store_replies_and_enqueue_job([{"from": "+306900000001", "text": "START"}])
+    store_replies([{"from": "+306900000001", "text": "START"}])
     assert WebhookEvent.objects.count() == 1
 
 

@@ -59,7 +59,7 @@ def fill_installation() -> User:
         ]
     )
     receipts.apply_received_receipts()
-    replies.store_replies_and_enqueue_job(
+    replies.store_replies(
         [
             {"from": "+306900000001", "text": "you again..."},
             {"from": "+306900000002", "text": "When do you open?"},
