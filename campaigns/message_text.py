@@ -52,7 +52,7 @@ SAMPLE_CONTACT = dict(
 SAMPLE_CODE = "x" * 12
 
 
-def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
+def build_full_text(campaign: Campaign) -> str:
     """The campaign's text, ended by its offer link and the opt-out line where it lacks them.
 
     See rules.md#offer-line and rules.md#opt-out-line.
@@ -110,11 +110,9 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
     """A renderer of the recipients' texts; creates the short links of the text's addresses.
 
     Raises:
-        ValueError: as `build_full_text_or_raise_if_unsendable`.
+        ValueError: as `build_full_text`.
     """
-    owned_text = OwnedText(
-        StoreId(campaign.owner_id), campaign.pk, build_full_text_or_raise_if_unsendable(campaign)
-    )
+    owned_text = OwnedText(StoreId(campaign.owner_id), campaign.pk, build_full_text(campaign))
     shortened = links.create_links_and_shorten_long_urls({0: owned_text})[0]
     keys = custom_keys_for_text(campaign.owner_id, shortened)
     return _build_cached_renderer(shortened, campaign.owner.writes_greek_in_capitals, keys)
@@ -124,11 +122,9 @@ def build_preview_renderer(campaign: Campaign) -> Renderer:
     """A renderer with placeholders of the same length for short links; creates none.
 
     Raises:
-        ValueError: as `build_full_text_or_raise_if_unsendable`.
+        ValueError: as `build_full_text`.
     """
-    text = links.replace_long_urls_with_sample_links(
-        build_full_text_or_raise_if_unsendable(campaign)
-    )
+    text = links.replace_long_urls_with_sample_links(build_full_text(campaign))
     return _build_cached_renderer(
         text,
         bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals,

@@ -403,7 +403,7 @@ def preview_recipient_texts(campaign: Campaign, search: str) -> list[RecipientTe
         search: the beginning of a name or address, or a number in any form.
 
     Raises:
-        ValueError: as `message_text.build_full_text_or_raise_if_unsendable`.
+        ValueError: as `message_text.build_full_text`.
     """
     render = build_preview_renderer(campaign)
     of_store = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)

@@ -72,7 +72,7 @@ def schedule_campaign_and_enqueue_start_or_raise(
         if current.status not in STARTABLE_STATUSES:
             raise ValueError(gettext("only a draft or scheduled campaign can be scheduled"))
         service_campaigns.raise_not_permitted_if_may_not_send_type(current.message_type, by)
-        message_text.build_full_text_or_raise_if_unsendable(current)
+        message_text.build_full_text(current)
         details = service_campaigns.audit_details_of_type_and_recipient_count_if_service(current)
         service_campaigns.raise_blocked_if_over_limit_and_unconfirmed(
             current, details.get("recipients", 0)
