@@ -38,9 +38,7 @@ def highest_role_or_superuser_or_empty(account: User) -> str:
 
 
 @transaction.atomic
-def change_role_or_raise_if_own_or_superuser(
-    account: User, role: str, *, by: User | AnonymousUser | str
-) -> None:
+def change_role(account: User, role: str, *, by: User | AnonymousUser | str) -> None:
     """Give the account this role and no other.
 
     Raises:

@@ -139,9 +139,7 @@ class OperatorAdmin(LargeTableAdmin):
             super().save_model(request, obj, form, change)
             operators.audit_address_change(obj, by=request.user)
         if "role" in form.changed_data:
-            operators.change_role_or_raise_if_own_or_superuser(
-                obj, form.cleaned_data["role"], by=request.user
-            )
+            operators.change_role(obj, form.cleaned_data["role"], by=request.user)
 
     def response_add(
         self, request: HttpRequest, obj: Operator, post_url_continue: str | None = None

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"no operator has the e-mail address {email!r}")
         try:
             if options["role"]:
-                operators.change_role_or_raise_if_own_or_superuser(account, options["role"], by=BY)
+                operators.change_role(account, options["role"], by=BY)
             if options["disable"] or options["enable"]:
                 operators.set_active(account, options["enable"], by=BY)
         except ValidationError as error:
