@@ -267,9 +267,7 @@ def repair_stuck_campaign(store):
 
 def add_members(store):
     target = List.objects.create(owner=store, name="regulars")
-    return lambda: list_members.add_unrestricted_contacts_of_store_to_list_and_audit(
-        target, Contact.objects.all(), by="test"
-    )
+    return lambda: list_members.add_members(target, Contact.objects.all(), by="test")
 
 
 def remove_members(store):

@@ -465,10 +465,8 @@ CHANGES = {
     "members by campaign": lambda store: members(
         store, "remove", campaign=campaign_pk(store), result="clicked"
     ),
-    "members of all stores": lambda store: (
-        list_members.add_unrestricted_contacts_of_store_to_list_and_audit(
-            store.list_set.get(), Contact.objects.all(), by="test"
-        )
+    "members of all stores": lambda store: list_members.add_members(
+        store.list_set.get(), Contact.objects.all(), by="test"
     ),
     "top up": lambda store: credits.top_up(store.pk, 1, reason="x", key="x"),
     "hold": lambda store: credits.hold_credits_where_sufficient({store.pk: 1}),

@@ -38,7 +38,7 @@ class Command(BaseCommand):
             raise CommandError(f"the store has no list {list_name!r}")
         target = target or List.objects.create(owner=owner, name=list_name)
         change = {
-            "add": list_members.add_unrestricted_contacts_of_store_to_list_and_audit,
+            "add": list_members.add_members,
             "remove": list_members.remove_contacts_from_list_and_audit,
         }[action]
         count = change(target, contacts, by=actor)
