@@ -54,7 +54,7 @@ def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False, by: Any = N
         campaign_id: the campaign.
         only_if_due: leave the campaign alone unless it is scheduled and its time has come.
         by: who starts it; None for the scheduler, since
-            `schedule_campaign_and_enqueue_start_or_raise` asked who may.
+            `schedule_campaign` asked who may.
 
     Raises:
         NotPermitted: if it is a service campaign and `by` may not send service messages.

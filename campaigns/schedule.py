@@ -31,9 +31,7 @@ MAX_AHEAD = timedelta(days=366)
 TOO_FAR_AHEAD = _("the time is more than a year away: check the year")
 
 
-def schedule_campaign_and_enqueue_start_or_raise(
-    campaign: Campaign, start_at: datetime, *, by: Any
-) -> None:
+def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> None:
     """Schedule a draft for a future time, or a scheduled campaign for another one.
 
     Args:

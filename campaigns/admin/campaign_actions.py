@@ -81,7 +81,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "schedule": CampaignAction(
         _("Schedule"),
-        schedule.schedule_campaign_and_enqueue_start_or_raise,
+        schedule.schedule_campaign,
         STARTABLE_STATUSES,
         _("scheduled"),
         _("Sending starts by itself at this time."),

@@ -136,10 +136,8 @@ def test_scheduling_again_and_unscheduling(settings, operator):
     store = make_store(timezone="Europe/Athens")
     campaign = make_campaign(store, make_list(store, 1))
     later = timezone.now() + timedelta(hours=2)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(
-        campaign, timezone.now() + timedelta(hours=1), by=operator
-    )
-    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, later, by=operator)
+    schedule.schedule_campaign(campaign, timezone.now() + timedelta(hours=1), by=operator)
+    schedule.schedule_campaign(campaign, later, by=operator)
     campaign.refresh_from_db()
     assert (campaign.status, campaign.scheduled_at) == ("scheduled", later)
     assert enqueue.enqueue_campaign(campaign.pk, only_if_due=True).status == "scheduled"
@@ -147,16 +145,14 @@ def test_scheduling_again_and_unscheduling(settings, operator):
     campaign.refresh_from_db()
     assert (campaign.status, campaign.scheduled_at) == ("draft", None)
     with pytest.raises(ValueError, match="passed"):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, timezone.now(), by=operator)
+        schedule.schedule_campaign(campaign, timezone.now(), by=operator)
 
 
 def test_a_naive_time_is_the_stores_own(settings):
     store = make_store(timezone="Asia/Tokyo")  # whose clocks never change
     campaign = make_campaign(store, make_list(store, 1))
     day = timezone.now().date() + timedelta(days=30)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(
-        campaign, datetime.combine(day, time(10)), by="test"
-    )
+    schedule.schedule_campaign(campaign, datetime.combine(day, time(10)), by="test")
     campaign.refresh_from_db()
     assert campaign.scheduled_at.isoformat() == f"{day}T01:00:00+00:00"
 

@@ -57,7 +57,7 @@ def kept():
 def test_every_verb_is_kept_with_its_campaign_and_who_did_it(alice, everybody, admin_user):
     campaign = make_campaign(alice, everybody)
     at = soon(hours=1)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by=admin_user)
+    schedule.schedule_campaign(campaign, at, by=admin_user)
     schedule.unschedule_campaign(campaign, by=admin_user)
     message = actions.enqueue_test_message(campaign, "+306900000099", by=admin_user)
     campaign.refresh_from_db()
@@ -101,9 +101,9 @@ def test_what_was_refused_is_not_kept(alice, everybody):
 
 def test_scheduling_enqueues_one_delayed_job_and_another_time_replaces_it(alice, everybody):
     campaign = make_campaign(alice, everybody, block_reason="no credits", retry_after=ago(hours=1))
-    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, soon(hours=1), by="test")
+    schedule.schedule_campaign(campaign, soon(hours=1), by="test")
     later = soon(hours=2).replace(microsecond=0)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, later, by="test")
+    schedule.schedule_campaign(campaign, later, by="test")
     [(at, task, arguments)] = delayed_jobs()
     assert at == later.replace(tzinfo=None)
     assert (task, arguments) == ("campaigns.tasks.start_campaign", (campaign.pk,))
@@ -113,7 +113,7 @@ def test_scheduling_enqueues_one_delayed_job_and_another_time_replaces_it(alice,
 
 def test_unscheduling_takes_the_delayed_job_back(alice, everybody):
     campaign = make_campaign(alice, everybody)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, soon(hours=1), by="test")
+    schedule.schedule_campaign(campaign, soon(hours=1), by="test")
     Campaign.objects.update(block_reason="no credits", retry_after=soon(hours=1))
     schedule.unschedule_campaign(campaign, by="test")
     assert delayed_jobs() == []
@@ -129,7 +129,7 @@ def test_a_time_that_is_years_away_is_taken_for_a_mistake(alice, everybody, zone
     campaign.owner.timezone = zone
     at = datetime(9999, 12, 31, 23, 59) if year == 9999 else soon(days=367)
     with pytest.raises(ValueError, match="more than a year away"):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by="test")
+        schedule.schedule_campaign(campaign, at, by="test")
     assert Campaign.objects.get().status == "draft"
 
 
@@ -154,30 +154,26 @@ def test_a_time_that_clocks_skip_or_show_twice_is_asked_about(alice, everybody, 
     last, first = skipped - timedelta(minutes=31), skipped + timedelta(minutes=30)
     nearest = f"give {last:%Y-%m-%d %H:%M} or before, or {first:%Y-%m-%d %H:%M} or after"
     with pytest.raises(ValueError, match=f"does not exist.* {nearest}"):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, skipped, by="test")
+        schedule.schedule_campaign(campaign, skipped, by="test")
     twice = change_of_clocks(zone, forward=False) + timedelta(minutes=30)
     with pytest.raises(ValueError, match="comes twice") as refused:
-        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, twice, by="test")
+        schedule.schedule_campaign(campaign, twice, by="test")
     command_line_text = str(refused.value).partition("its offset, ")[2].partition(" or ")[0]
-    schedule.schedule_campaign_and_enqueue_start_or_raise(
-        campaign, datetime.fromisoformat(command_line_text), by="test"
-    )
+    schedule.schedule_campaign(campaign, datetime.fromisoformat(command_line_text), by="test")
     campaign.refresh_from_db()
     assert campaign.scheduled_at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) == twice
 
 
 def test_a_time_of_just_now_has_passed(alice, everybody):
     with pytest.raises(ValueError, match="give a time in the future"):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(
-            make_campaign(alice, everybody), ago(seconds=1), by="test"
-        )
+        schedule.schedule_campaign(make_campaign(alice, everybody), ago(seconds=1), by="test")
 
 
 @pytest.mark.parametrize("status", ["sending", "paused", "completed", "failed", "cancelled"])
 def test_what_was_started_cannot_be_scheduled(alice, everybody, status):
     campaign = make_campaign(alice, everybody, status=status)
     with pytest.raises(ValueError, match="only a draft or scheduled campaign"):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, soon(hours=1), by="test")
+        schedule.schedule_campaign(campaign, soon(hours=1), by="test")
     campaign.refresh_from_db()
     assert (campaign.status, campaign.scheduled_at) == (status, None)
     assert delayed_jobs() == []
@@ -388,7 +384,7 @@ def test_cancelling_enqueues_the_job_that_skips_what_was_not_sent(alice, everybo
 
 def test_cancelling_a_scheduled_campaign_takes_its_delayed_job_back(alice, everybody):
     campaign = make_campaign(alice, everybody)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, soon(hours=1), by="test")
+    schedule.schedule_campaign(campaign, soon(hours=1), by="test")
     actions.cancel_campaign(campaign, by="test")
     assert delayed_jobs() == []
 

@@ -134,7 +134,7 @@ def test_a_program_or_the_command_line_alone_may_not_send_service_messages(small
         with pytest.raises(service_campaigns.NotPermitted):
             verb(small, by="command line")
     with pytest.raises(service_campaigns.NotPermitted):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(small, soon(), by="command line")
+        schedule.schedule_campaign(small, soon(), by="command line")
     small.refresh_from_db()
     assert (small.status, small.block_reason) == ("draft", "")
     assert Campaign.objects.count() == 1 and not AuditEntry.objects.exists()
@@ -191,7 +191,7 @@ def test_a_campaign_that_became_service_meanwhile_is_refused_too(small, olga):
     with pytest.raises(service_campaigns.NotPermitted):
         actions.start_now(seen, by=olga)
     with pytest.raises(service_campaigns.NotPermitted):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(seen, soon(), by=olga)
+        schedule.schedule_campaign(seen, soon(), by=olga)
     small.refresh_from_db()
     assert (small.status, small.block_reason) == ("draft", "")
 
@@ -273,7 +273,7 @@ def test_the_form_says_beside_the_choice_what_each_type_means(address, big, anna
 
 def test_the_audit_trail_says_type_size_and_who(small, anna):
     at = soon()
-    schedule.schedule_campaign_and_enqueue_start_or_raise(small, at, by=anna)
+    schedule.schedule_campaign(small, at, by=anna)
     actions.start_now(small, by=anna)
     kept = AuditEntry.objects.order_by("pk").values_list("action", "actor", "details")
     told = {"message_type": "service", "recipients": 3}
@@ -284,7 +284,7 @@ def test_the_audit_trail_says_type_size_and_who(small, anna):
 
 
 def test_a_start_at_its_time_is_in_the_audit_trail_as_the_schedulers(small, anna):
-    schedule.schedule_campaign_and_enqueue_start_or_raise(small, soon(), by=anna)
+    schedule.schedule_campaign(small, soon(), by=anna)
     Campaign.objects.update(scheduled_at=timezone.now())
     assert start_campaign(small.pk) == "sending"
     entry = AuditEntry.objects.get(action="start")
@@ -299,7 +299,7 @@ def test_without_a_second_person_it_goes_to_no_more_than_the_store_allows(big, s
     actions.start_now(small, by=anna)
     for start in (
         lambda: actions.start_now(big, by=anna),
-        lambda: schedule.schedule_campaign_and_enqueue_start_or_raise(big, soon(), by=anna),
+        lambda: schedule.schedule_campaign(big, soon(), by=anna),
         lambda: enqueue.enqueue_campaign(big.pk),
     ):
         with pytest.raises(SendingBlocked, match=r"second person must confirm .* more than 3 "):
@@ -433,7 +433,7 @@ def test_a_text_that_was_changed_while_somebody_looked_is_not_confirmed(big, ann
 def test_a_scheduled_campaign_whose_audience_grew_waits_for_a_second_person(
     small, everybody, anna, ben
 ):
-    schedule.schedule_campaign_and_enqueue_start_or_raise(small, soon(), by=anna)
+    schedule.schedule_campaign(small, soon(), by=anna)
     Campaign.objects.update(scheduled_at=timezone.now() - timedelta(minutes=5))
     fourth = everybody.listmembership_set.order_by("-contact")[0].contact
     ListMembership.objects.create(list=small.list, contact=fourth)
@@ -451,7 +451,7 @@ def test_a_scheduled_campaign_whose_audience_grew_waits_for_a_second_person(
 def test_a_confirmed_campaign_is_scheduled_and_starts_unless_it_is_changed(big, anna, ben):
     service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
     confirm(big, by=ben)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(big, soon(), by=ben)
+    schedule.schedule_campaign(big, soon(), by=ben)
     Campaign.objects.update(scheduled_at=timezone.now(), message_text="20% off")
     assert start_campaign(big.pk) == "blocked"
     Campaign.objects.update(retry_after=None, message_text=big.message_text)

@@ -60,9 +60,7 @@ def test_it_is_neither_scheduled_nor_tested(alice, text):
     with pytest.raises(ValueError, match=HINT):
         actions.enqueue_test_message(campaign, "+306900000009", by=alice)
     with pytest.raises(ValueError, match=HINT):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(
-            campaign, timezone.now() + timedelta(days=1), by=alice
-        )
+        schedule.schedule_campaign(campaign, timezone.now() + timedelta(days=1), by=alice)
 
 
 @pytest.mark.parametrize("text", WRONG)

@@ -399,9 +399,7 @@ class Chaos:
             at = time.time() + self.draw.uniform(0.5, 3)
             from datetime import UTC, datetime
 
-            schedule.schedule_campaign_and_enqueue_start_or_raise(
-                campaign, datetime.fromtimestamp(at, UTC), by="chaos"
-            )
+            schedule.schedule_campaign(campaign, datetime.fromtimestamp(at, UTC), by="chaos")
             return
         try:
             shown = [preview_campaign(campaign).credits]

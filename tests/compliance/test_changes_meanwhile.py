@@ -92,7 +92,7 @@ def test_a_campaign_that_starts_meanwhile_cannot_be_scheduled(campaign):
         changed_meanwhile(update(Campaign, status="sending")),
         pytest.raises(ValueError, match="only a draft"),
     ):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by="test")
+        schedule.schedule_campaign(campaign, at, by="test")
 
 
 def test_a_campaign_that_starts_meanwhile_needs_no_confirmation(campaign):

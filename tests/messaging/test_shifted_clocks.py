@@ -85,14 +85,10 @@ def test_a_batch_waits_for_the_caps_of_its_store_only(wrong_clock, campaign, san
 
 def test_a_campaign_is_due_at_its_time(wrong_clock, campaign):
     later = make_campaign(campaign.owner, campaign.list)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(
-        later, RIGHT() + timedelta(minutes=5), by="test"
-    )
+    schedule.schedule_campaign(later, RIGHT() + timedelta(minutes=5), by="test")
     assert not schedule.due_campaigns().exists()
     with pytest.raises(ValueError, match="has passed"):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(
-            later, RIGHT() - timedelta(minutes=5), by="test"
-        )
+        schedule.schedule_campaign(later, RIGHT() - timedelta(minutes=5), by="test")
 
 
 def is_now(time):

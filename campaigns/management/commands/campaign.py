@@ -18,7 +18,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "pause": actions.pause_campaign,
     "resume": actions.resume_campaign,
     "cancel": actions.cancel_campaign,
-    "schedule": schedule.schedule_campaign_and_enqueue_start_or_raise,
+    "schedule": schedule.schedule_campaign,
     "unschedule": schedule.unschedule_campaign,
     "duplicate": actions.duplicate_as_draft,
     "not-reached": actions.get_or_create_draft_to_not_reached,

@@ -129,7 +129,7 @@ class Command(BaseCommand):
         campaign.save()
         try:
             if at:
-                schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by=actor)
+                schedule.schedule_campaign(campaign, at, by=actor)
             else:
                 enqueue.enqueue_campaign(campaign.pk, by=actor)
         except (SendingBlocked, ValueError) as error:
