@@ -131,7 +131,7 @@ def confirmation_of_current_settings(campaign: Campaign) -> ServiceConfirmation 
     return request if request and request.confirmed_by else None
 
 
-def ask_for_confirmation_replacing_earlier_or_raise(campaign: Campaign, *, by: Any) -> None:
+def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
     """Ask a second person to confirm a service campaign as it is now; replaces an earlier request.
 
     Raises:

@@ -91,7 +91,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "ask": CampaignAction(
         _("Ask for confirmation"),
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
+        service_campaigns.ask_for_confirmation,
         STARTABLE_STATUSES,
         _("a second person must confirm it now"),
         sends=True,

@@ -319,7 +319,7 @@ def test_marketing_needs_no_second_person(alice, everybody, olga):
 
 
 def test_a_second_person_confirms_and_it_starts(big, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     with pytest.raises(SendingBlocked):
         actions.start_now(big, by=anna)
     confirm(big, by=ben)
@@ -339,7 +339,7 @@ def test_a_second_person_confirms_and_it_starts(big, anna, ben):
 
 
 def test_who_asked_does_not_confirm(big, anna):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     with pytest.raises(ValueError, match="this account has asked"):
         confirm(big, by=anna)
     request = ServiceConfirmation.objects.filter(confirmed_by=None)
@@ -350,8 +350,8 @@ def test_who_asked_does_not_confirm(big, anna):
 
 def test_who_may_not_send_service_messages_neither_asks_nor_confirms(big, olga, anna):
     with pytest.raises(service_campaigns.NotPermitted):
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=olga)
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+        service_campaigns.ask_for_confirmation(big, by=olga)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     for by in (olga, "command line"):
         with pytest.raises(service_campaigns.NotPermitted):
             confirm(big, by=by)
@@ -363,23 +363,23 @@ def test_what_nobody_asked_for_is_not_confirmed(big, small, alice, everybody, an
         confirm(big, by=ben)
     for campaign in (small, make_campaign(alice, everybody)):
         with pytest.raises(ValueError, match="needs no confirmation"):
-            service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=anna)
+            service_campaigns.ask_for_confirmation(campaign, by=anna)
     actions.start_now(small, by=anna)
     with pytest.raises(ValueError, match="started already"):
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(small, by=anna)
+        service_campaigns.ask_for_confirmation(small, by=anna)
 
 
 def test_a_confirmation_that_holds_is_not_asked_for_again(big, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     confirm(big, by=ben)
     with pytest.raises(ValueError, match="needs no confirmation"):
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=ben)
+        service_campaigns.ask_for_confirmation(big, by=ben)
     assert ServiceConfirmation.objects.get().confirmed_by == ben
 
 
 @pytest.mark.parametrize("changed", ["message_text", "offer_url", "list", "filters"])
 def test_a_change_of_text_or_audience_ends_the_confirmation(changed, big, alice, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     confirm(big, by=ben)
     other = make_list(make_store("bob"), 0)
     before = Campaign.objects.filter(pk=big.pk).values()[0]
@@ -409,7 +409,7 @@ def test_a_segment_that_gets_other_conditions_ends_the_confirmation(alice, every
     )
     campaign.choose_audience([AudienceChoice(segment=segment)])
     campaign.save()
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=anna)
+    service_campaigns.ask_for_confirmation(campaign, by=anna)
     confirm(campaign, by=ben)
     assert service_campaigns.recipient_limit_unless_confirmed(campaign) is None
     other = create_and_audit_segment_or_validation_error(
@@ -421,10 +421,10 @@ def test_a_segment_that_gets_other_conditions_ends_the_confirmation(alice, every
 
 
 def test_a_text_that_was_changed_while_somebody_looked_is_not_confirmed(big, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     seen = service_campaigns.settings_digest(big)
     Campaign.objects.update(message_text="20% off")
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     with pytest.raises(ValueError, match="changed meanwhile"):
         service_campaigns.confirm_campaign(big, seen, by=ben)
     assert ServiceConfirmation.objects.get().confirmed_by is None
@@ -441,7 +441,7 @@ def test_a_scheduled_campaign_whose_audience_grew_waits_for_a_second_person(
     small.refresh_from_db()
     assert (small.status, small.retry_after > timezone.now()) == ("scheduled", True)
     assert not CampaignMessage.objects.exists()
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(small, by=anna)
+    service_campaigns.ask_for_confirmation(small, by=anna)
     confirm(small, by=ben)
     assert list(schedule.due_campaigns()) == [small]
     assert start_campaign(small.pk) == "sending"
@@ -449,7 +449,7 @@ def test_a_scheduled_campaign_whose_audience_grew_waits_for_a_second_person(
 
 
 def test_a_confirmed_campaign_is_scheduled_and_starts_unless_it_is_changed(big, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     confirm(big, by=ben)
     schedule.schedule_campaign(big, soon(), by=ben)
     Campaign.objects.update(scheduled_at=timezone.now(), message_text="20% off")

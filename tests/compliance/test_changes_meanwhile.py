@@ -103,7 +103,7 @@ def test_a_campaign_that_starts_meanwhile_needs_no_confirmation(campaign):
         changed_meanwhile(update(Campaign, status="sending")),
         pytest.raises(ValueError, match="was started already"),
     ):
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=account)
+        service_campaigns.ask_for_confirmation(campaign, by=account)
 
 
 def test_a_campaign_that_ends_meanwhile_is_not_repaired(campaign):

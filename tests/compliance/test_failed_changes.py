@@ -222,14 +222,12 @@ def service_campaign(store):
 
 def ask_for_confirmation(store):
     campaign, asks, _ = service_campaign(store)
-    return lambda: service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(
-        campaign, by=asks
-    )
+    return lambda: service_campaigns.ask_for_confirmation(campaign, by=asks)
 
 
 def confirm(store):
     campaign, asks, confirms = service_campaign(store)
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=asks)
+    service_campaigns.ask_for_confirmation(campaign, by=asks)
     digest = service_campaigns.settings_digest(campaign)
     return lambda: service_campaigns.confirm_campaign(campaign, digest, by=confirms)
 

@@ -23,7 +23,7 @@ ACTIONS: dict[str, Callable[..., Any]] = {
     "duplicate": actions.duplicate_as_draft,
     "not-reached": actions.get_or_create_draft_to_not_reached,
     "test": actions.enqueue_test_message,
-    "ask": service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
+    "ask": service_campaigns.ask_for_confirmation,
     "confirm": service_campaigns.confirm_campaign,
 }
 
