@@ -157,5 +157,5 @@ def _off_board_or_take_back_again_if_store_exists(decision: dict[str, Any], by: 
         off_boarding.take_back_store_or_raise_cannot_return(store, by=by)
     else:
         erase_on = date.fromisoformat(decision["erase_on"])
-        off_boarding.off_board_or_change_erase_day_and_enqueue(store, erase_on=erase_on, by=by)
+        off_boarding.off_board_store(store, erase_on=erase_on, by=by)
     return True

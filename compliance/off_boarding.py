@@ -97,9 +97,7 @@ def count_consequences(store: User) -> dict[str, int]:
 
 
 @transaction.atomic
-def off_board_or_change_erase_day_and_enqueue(
-    store: User, *, erase_on: date, by: User | AnonymousUser | str
-) -> None:
+def off_board_store(store: User, *, erase_on: date, by: User | AnonymousUser | str) -> None:
     """Stop all sending of a store at once; a job ends what is open, and erases its data in time.
 
     A store that has left already gets another day of erasure, or nothing changes.

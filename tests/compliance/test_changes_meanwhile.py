@@ -508,7 +508,7 @@ def test_no_event_is_written_for_a_contact_that_is_erased_meanwhile(store):
 
 def test_a_store_is_off_boarded_once(store):
     def off_board():
-        off_boarding.off_board_or_change_erase_day_and_enqueue(
+        off_boarding.off_board_store(
             store, erase_on=timezone.now().date() + timedelta(days=9), by="test"
         )
 

@@ -119,9 +119,9 @@ def test_opt_outs_at_a_store_that_was_made_after_the_backup_are_passed_over(alic
 
 
 def test_a_store_that_left_leaves_again_on_its_last_day_of_erasure(alice, listed):
-    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=TOMORROW, by="test")
+    off_boarding.off_board_store(alice, erase_on=TOMORROW, by="test")
     later = TOMORROW + datetime.timedelta(days=5)
-    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=later, by="test")
+    off_boarding.off_board_store(alice, erase_on=later, by="test")
     repeat = listed()
     AuditEntry.objects.all().delete()
     User.objects.update(left_at=None, erase_on=None, is_active=True)
@@ -131,7 +131,7 @@ def test_a_store_that_left_leaves_again_on_its_last_day_of_erasure(alice, listed
 
 
 def test_a_store_that_returned_in_time_is_not_erased_when_its_day_has_come_meanwhile(alice, listed):
-    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=TOMORROW, by="test")
+    off_boarding.off_board_store(alice, erase_on=TOMORROW, by="test")
     off_boarding.take_back_store_or_raise_cannot_return(alice, by="test")
     repeat = listed()
     AuditEntry.objects.filter(action=off_boarding.RETURNED).delete()

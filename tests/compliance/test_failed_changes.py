@@ -324,7 +324,7 @@ def lift(store):
 
 def off_board(store):
     def change():
-        off_boarding.off_board_or_change_erase_day_and_enqueue(
+        off_boarding.off_board_store(
             store, erase_on=timezone.now().date() + timedelta(days=3), by="test"
         )
 

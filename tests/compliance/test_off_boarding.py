@@ -41,7 +41,7 @@ PASSWORD = "a-long-password-of-mine"
 
 def leave(store, days=0):
     erase_on = off_boarding.utc_day_of_erasure(days)
-    off_boarding.off_board_or_change_erase_day_and_enqueue(store, erase_on=erase_on, by="test")
+    off_boarding.off_board_store(store, erase_on=erase_on, by="test")
     return tasks.continue_off_boarding(store.pk)
 
 
@@ -116,9 +116,7 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     uploaded = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "a.csv", [b"phone\n+306900000008\n"]
     )
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     # Before any job has run, a worker finds nothing to send.
     assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
@@ -143,9 +141,7 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
 def test_a_campaign_that_was_started_while_its_store_left_is_ended_by_the_watchdog():
     store = make_store()
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     assert off_boarding.end_open_work_of_left_stores(True) == 1
     assert Campaign.objects.get(pk=campaign.pk).status == "sending"
     assert off_boarding.end_open_work_of_left_stores(False) == 1
@@ -230,9 +226,7 @@ def test_no_probe_of_a_stopped_account_is_a_batch_of_a_store_that_left(sandbox, 
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
     stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now())
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
 
 

@@ -391,9 +391,7 @@ def send_campaign(store: User) -> None:
 
 
 def erase_store(store: User) -> None:
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=timezone.now().date(), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=timezone.now().date(), by="test")
     off_boarding.end_open_work_and_erase_data_if_due(store.pk)
     assert not Contact.objects.filter(owner=store).exclude(phone=DAN).exists()
 

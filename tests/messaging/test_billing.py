@@ -558,9 +558,7 @@ def test_an_erased_store_keeps_its_invoices_and_payments_alone(
     payment = buy(store, package)
     give_back(payment, 100, reason="Anna asked")
     invoice = invoices.issue_invoice(payment, by="test")
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=date(2020, 1, 1), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=date(2020, 1, 1), by="test")
     off_boarding.end_open_work_and_erase_data_if_due(store.pk)
     assert not BillingProfile.objects.exists()
     assert "Anna" not in PaymentAdjustment.objects.get().reason

@@ -72,7 +72,7 @@ class Command(BaseCommand):
         if not yes and input(question).strip().lower() != owner.email:
             raise CommandError("nothing was changed")
         erase_on = off_boarding.utc_day_of_erasure(erase_in)
-        off_boarding.off_board_or_change_erase_day_and_enqueue(owner, erase_on=erase_on, by=BY)
+        off_boarding.off_board_store(owner, erase_on=erase_on, by=BY)
         for table, count in off_boarding.end_open_work_and_erase_data_if_due(owner.pk).items():
             self.stderr.write(f"{table}: {count:,} erased")
         self.stderr.write(f"{owner} has left; its data is erased from {erase_on} on")
