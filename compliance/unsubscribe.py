@@ -42,7 +42,7 @@ def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
     return None
 
 
-def is_opted_out_at_store_or_everywhere_or_pending(message: OutboundMessage) -> bool:
+def is_opted_out(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
     is_suppressed = bool(phones_suppressed_at_store_or_everywhere(message.owner_id, [message.to]))
     return is_suppressed or page_opt_outs.is_opt_out_of_number_unapplied(message)

@@ -79,7 +79,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
         "privacy_notice_url": message.owner.privacy_notice_url,
         "problem": problem and getattr(context["texts"], problem),
         "suppressed_everywhere": unsubscribe.is_suppressed_everywhere(message),
-        "opted_out": unsubscribe.is_opted_out_at_store_or_everywhere_or_pending(message),
+        "opted_out": unsubscribe.is_opted_out(message),
         "may_opt_in": unsubscribe.may_opt_in_by_code(message),
         "awaits_code": unsubscribe.has_open_opt_in_code(message),
         "service_stays": message.contact and message.contact.service_allowed,
