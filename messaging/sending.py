@@ -117,7 +117,7 @@ def claim_and_process_next_batch_or_probe() -> BatchResult:
     """
     batch, probe = claim_next_batch(), None
     if batch is None:
-        batch = probe = sending_stop.claim_probe_of_random_store_and_schedule_next()
+        batch = probe = sending_stop.claim_probe()
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):

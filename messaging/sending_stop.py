@@ -264,7 +264,7 @@ MESSAGES_OF_BATCHES = """
 
 
 @transaction.atomic
-def claim_probe_of_random_store_and_schedule_next() -> Batch | None:
+def claim_probe() -> Batch | None:
     """Claim one message as a probe, in a batch of its own; None if no probe or batch is due.
 
     It is of a store picked at random, so that a store whose messages are refused does not keep the

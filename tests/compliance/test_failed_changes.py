@@ -602,7 +602,7 @@ def claim_probe(store):
     started(store)
     sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now() - timedelta(1))
-    return sending_stop.claim_probe_of_random_store_and_schedule_next
+    return sending_stop.claim_probe
 
 
 def copy_templates(store):
