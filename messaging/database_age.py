@@ -226,7 +226,7 @@ def stop_and_mark_unknown_after_restore(
         RedisError: if Redis cannot be reached; nothing has changed then.
     """
     since = find_batches_submitted_since_backup()
-    sending_stop.stop_sending_or_update_details(StopReason.RESTORED, by=by)
+    sending_stop.stop_sending(StopReason.RESTORED, by=by)
     open_batches = Batch.objects.filter(status__in=OPEN_BATCH_STATUSES)
     if since.batch_ids is None or every_open_batch:
         chosen = open_batches
@@ -295,6 +295,4 @@ def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> MessageCount | Non
 
 def stop_sending_as_database_is_older(error: DatabaseIsOlder) -> None:
     """Stop all sending."""
-    sending_stop.stop_sending_or_update_details(
-        StopReason.DATABASE_OLDER, by="guard", details=f"{error}"
-    )
+    sending_stop.stop_sending(StopReason.DATABASE_OLDER, by="guard", details=f"{error}")

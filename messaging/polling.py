@@ -195,7 +195,7 @@ def record_status_answers(
 def _store_mismatches_and_stop_if_any_new(mismatches: list[NewEvent]) -> None:
     """Stop all sending; not again for messages that a person has let sending go on with."""
     if count := insert_events_not_stored_yet(mismatches, WebhookEventType.POLL):
-        sending_stop.stop_sending_or_update_details(
+        sending_stop.stop_sending(
             StopReason.MISMATCHED_IDS,
             by="delivery status poller",
             details="Mitto names other texts or numbers for"
@@ -210,7 +210,7 @@ def _stop_sending_if_account_is_refused(answers: list[mitto.StatusResult]) -> No
     """
     for answer in answers:
         if isinstance(answer, mitto.CallRefused) and answer.status_code in mitto.ACCOUNT_REFUSALS:
-            sending_stop.stop_sending_or_update_details(
+            sending_stop.stop_sending(
                 StopReason.ACCOUNT_REFUSED,
                 by="delivery status poller",
                 details=f"Mitto answered {answer.status_code} to a status query: "

@@ -403,9 +403,7 @@ def _stop_sending_halve_or_fail(
         not was_any_part_accepted_by_mitto(batch)
         and sending_stop.count_refused_call() >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
-        sending_stop.stop_sending_or_update_details(
-            StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words
-        )
+        sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words)
         if return_to_queue(
             batch,
             reason=f"Mitto, which refuses all ({words})",

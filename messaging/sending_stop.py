@@ -162,9 +162,7 @@ def is_stopped_by_old_or_restored_database() -> bool:
 
 
 @transaction.atomic
-def stop_sending_or_update_details(
-    reason: StopReason, *, by: User | AnonymousUser | str, details: str = ""
-) -> None:
+def stop_sending(reason: StopReason, *, by: User | AnonymousUser | str, details: str = "") -> None:
     """Stop all sending for a reason; if it stands already, only its details change.
 
     If Mitto refuses the account, the first probe follows after QUEUE_BACKOFF_MS.
@@ -234,7 +232,7 @@ def stop_if_recent_failures_exceed_limit(error: str) -> None:
     bad, total = rows(COUNT_BAD_MESSAGES.format(messages=messages), params)[0]
     if total >= MIN_RECENT_MESSAGES and bad * 100 >= total * settings.STOP_SENDING_PERCENT:
         last = f" (Mitto's last answer: {error})" if error else ""
-        stop_sending_or_update_details(
+        stop_sending(
             StopReason.ACCOUNT_REFUSED,
             by=ACTOR,
             details=f"{bad:,} of the last {total:,} messages failed or are unknown{last}",

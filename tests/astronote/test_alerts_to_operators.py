@@ -90,9 +90,7 @@ def test_an_operator_switches_mails_on_and_gets_those_of_a_stop(operator):
     assert "Switch on" in page.text
     operator.post("/admin/account/alerts/")
     assert AuditEntry.objects.filter(action="alerts switched on").exists()
-    sending_stop.stop_sending_or_update_details(
-        StopReason.ACCOUNT_REFUSED, by="test", details="401"
-    )
+    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test", details="401")
     alerts = Alerts()
     alerts.tell_alerts()
     alerts.tell_alerts()

@@ -389,7 +389,7 @@ def test_a_top_up_that_is_made_twice_at_once_counts_once(store):
 
 
 def stopped():
-    sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now() - timedelta(1))
 
 

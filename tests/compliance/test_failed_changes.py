@@ -587,20 +587,18 @@ def apply_reply(store):
 
 
 def stop_sending(store):
-    return lambda: sending_stop.stop_sending_or_update_details(
-        StopReason.ACCOUNT_REFUSED, by="test"
-    )
+    return lambda: sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
 
 
 def let_sending_go_on(store):
     started(store)
-    sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     return lambda: sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
 
 
 def claim_probe(store):
     started(store)
-    sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now() - timedelta(1))
     return sending_stop.claim_probe
 

@@ -30,7 +30,7 @@ from messaging.models import (
     Wallet,
 )
 from messaging.sending import BatchResult
-from messaging.sending_stop import stop_sending_or_update_details
+from messaging.sending_stop import stop_sending
 from messaging.statuses import StopReason
 from tests.compliance import planting
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
@@ -224,7 +224,7 @@ def test_a_stop_that_waits_to_be_applied_outlives_its_contact():
 def test_no_probe_of_a_stopped_account_is_a_batch_of_a_store_that_left(sandbox, settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now())
     off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE

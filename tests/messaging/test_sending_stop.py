@@ -314,7 +314,7 @@ def test_a_refusal_that_is_recorded_twice_counts_once(sandbox, settings):
 
 
 def stop_after_a_restore():
-    sending_stop.stop_sending_or_update_details(StopReason.RESTORED, by="test")
+    sending_stop.stop_sending(StopReason.RESTORED, by="test")
 
 
 def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, settings, capsys):
@@ -374,7 +374,7 @@ def test_the_time_of_two_stops_counts_once_for_reservations(sandbox, settings, f
     )
     second = "restored" if first == "account_refused" else "account_refused"
     for reason, hours in ((first, 6), (second, 2)):
-        sending_stop.stop_sending_or_update_details(StopReason(reason), by="test")
+        sending_stop.stop_sending(StopReason(reason), by="test")
         SendingStop.objects.filter(reason=reason).update(since=now - timedelta(hours=hours))
     for reason in (first, second):
         sending_stop.end_stop(StopReason(reason), by="test")
