@@ -216,7 +216,7 @@ def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campai
 def settle_unknown_as_delivered_and_charge(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as delivered and charge them; return how many."""
     return _resolve_unknown_messages_of_campaign(
-        unknown_messages.mark_unknown_delivered_charge_and_audit, campaign, by
+        unknown_messages.mark_unknown_delivered, campaign, by
     )
 
 

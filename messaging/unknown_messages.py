@@ -29,7 +29,7 @@ class CannotSendAgain(ValueError):
     """Unknown messages cannot be sent again; the text says why."""
 
 
-def mark_unknown_delivered_charge_and_audit(
+def mark_unknown_delivered(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> MessageCount:
     """Mark unknown messages as delivered and charge them. Returns how many were unknown."""

@@ -109,7 +109,7 @@ class NotReachedOrUndeliveredStatusFilter(admin.SimpleListFilter):
 class MessageAdmin(ReadOnlyAdmin):
     actions = [
         _build_resolve_unknown_action_with_confirmation(
-            unknown_messages.mark_unknown_delivered_charge_and_audit,
+            unknown_messages.mark_unknown_delivered,
             "mark_delivered",
             _("Unknown: mark delivered"),
             title=_("Mark unknown messages delivered?"),

@@ -233,12 +233,7 @@ def without_answer(sandbox, settings):
 
 def test_unknown_messages_are_settled_by_hand(without_answer, operator):
     store, campaign, ids = without_answer
-    assert (
-        unknown_messages.mark_unknown_delivered_charge_and_audit(
-            CampaignMessage, ids[:1], by=operator
-        )
-        == 1
-    )
+    assert unknown_messages.mark_unknown_delivered(CampaignMessage, ids[:1], by=operator) == 1
     assert unknown_messages.mark_unknown_failed(CampaignMessage, ids[1:], by=operator) == 3
     assert unknown_messages.mark_unknown_failed(CampaignMessage, ids, by=operator) == 0
     campaign.refresh_from_db()

@@ -123,7 +123,7 @@ def test_a_receipt_after_the_reservation_expired_is_still_charged(sandbox):
     CreditReservation.objects.update(expires_at=ago(minutes=1))
     run_watchdog()
     ids = list(CampaignMessage.objects.values_list("pk", flat=True))
-    unknown_messages.mark_unknown_delivered_charge_and_audit(CampaignMessage, ids, by="test")
+    unknown_messages.mark_unknown_delivered(CampaignMessage, ids, by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (995, 0)
     assert ledger_balances(store)

@@ -613,7 +613,7 @@ def message_ids(store):
 
 def mark_unknown_delivered(store):
     unknown(store)
-    return lambda: unknown_messages.mark_unknown_delivered_charge_and_audit(
+    return lambda: unknown_messages.mark_unknown_delivered(
         CampaignMessage, message_ids(store), by="test"
     )
 

@@ -212,7 +212,7 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     run_watchdog()
     enqueue.enqueue_campaign(make_campaign(store, campaign.list).pk)
-    unknown_messages.mark_unknown_delivered_charge_and_audit(CampaignMessage, ids, by="test")
+    unknown_messages.mark_unknown_delivered(CampaignMessage, ids, by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (5, 5)
     assert CreditTransaction.objects.get(type="debit").amount == 2
@@ -223,9 +223,7 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
 def test_messages_marked_failed_say_that_an_operator_did_it(admin_user):
     _, campaign, ids = without_answer(2)
     unknown_messages.mark_unknown_failed(CampaignMessage, ids[:1], by=admin_user)
-    unknown_messages.mark_unknown_delivered_charge_and_audit(
-        CampaignMessage, ids[1:], by=admin_user
-    )
+    unknown_messages.mark_unknown_delivered(CampaignMessage, ids[1:], by=admin_user)
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code")
     assert list(kept) == [("failed", "by_operator"), ("delivered", "")]
     audited = AuditEntry.objects.order_by("pk").values_list("action", "owner_id", "details")

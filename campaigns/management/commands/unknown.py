@@ -16,7 +16,7 @@ from messaging.models import Batch, OutboundMessage
 from messaging.statuses import MessageStatus
 
 ACTIONS = {
-    "delivered": unknown_messages.mark_unknown_delivered_charge_and_audit,
+    "delivered": unknown_messages.mark_unknown_delivered,
     "failed": unknown_messages.mark_unknown_failed,
     "resend": unknown_messages.requeue_unknown,
 }
