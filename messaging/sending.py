@@ -110,7 +110,7 @@ class PreparedMessage(NamedTuple):
     text: str
 
 
-def claim_and_process_next_batch_or_probe() -> BatchResult:
+def process_next_batch() -> BatchResult:
     """Claim the due batch with the lowest turn and send it, or hold, postpone or drop it.
 
     While all sending is stopped, only a probe is sent, when it is due.

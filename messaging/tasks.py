@@ -18,7 +18,7 @@ GATHER_SECONDS = 0.5
 
 def send_next_batch() -> str:
     """Queue sms: send the due batch with the lowest turn."""
-    result = sending.claim_and_process_next_batch_or_probe().value
+    result = sending.process_next_batch().value
     log.debug("batch: %s", result)
     return result
 

@@ -96,7 +96,7 @@ def test_messages_are_found_by_number_by_id_and_by_campaign(admin_client, sandbo
     for name in ("anna", "bella"):
         store = make_store(name)
         campaigns.append(enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk))
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     message = CampaignMessage.objects.filter(campaign=campaigns[1]).first()
     found = {
@@ -113,7 +113,7 @@ def test_messages_are_found_by_what_went_wrong(admin_client, sandbox):
     target = make_list(store, 4)
     started = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     change_consent(Contact.objects.first().pk, "unsubscribed", source="test")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
     store_receipts([{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}])
     receipts.apply_received_receipts()

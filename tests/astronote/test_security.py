@@ -152,7 +152,7 @@ def rows_of_every_kind(store, sandbox):
     """On each of which an action would do something."""
     sandbox.behave(fault="drop_after")
     sent = enqueue.enqueue_campaign(Campaign.objects.get().pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     message = CampaignMessage.objects.filter(campaign=sent).first()
     assert message.status == "unknown"
     automation = Automation.objects.create(owner=store, type="welcome_message", message_body="Hi")

@@ -149,7 +149,7 @@ def _statements(campaign: Any) -> int:
     from campaigns import actions
     from messaging import sending
 
-    word, statements = counted(sending.claim_and_process_next_batch_or_probe)
+    word, statements = counted(sending.process_next_batch)
     assert word == "accepted"
     actions.cancel_campaign(campaign, by="benchmark")
     actions.cancel_batches_of_cancelled_campaign(campaign.pk)

@@ -56,7 +56,7 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
     sandbox.behave(latency_ms=300)
     target = make_list(store, 50)
     running = enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
     store_receipts(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Failure", "statusCode": "21"}]
@@ -200,7 +200,7 @@ def test_a_contact_is_known_exported_and_erased(browser, sandbox, tmp_path):
     User.objects.create_superuser("root@example.com", PASSWORD)
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     contact = Contact.objects.first()
     browser.login("root@example.com", PASSWORD)
     browser.open("/admin/contacts/contact/")
@@ -291,7 +291,7 @@ def test_every_kind_of_page_is_for_everybody(browser, sandbox, dark, size):
     store = make_store(company="Anna's")
     target = make_list(store, 60)
     sent = enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     draft = make_campaign(store, target)
     Automation.objects.create(owner=store, type="welcome_message", message_body="Welcome!")
     if dark:

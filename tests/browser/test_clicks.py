@@ -154,7 +154,7 @@ def test_those_not_reached_are_sent_to_again(log_in, sandbox):
     store = make_store()
     sale = make_campaign(store, make_list(store, 3), name="Spring sale")
     enqueue.enqueue_campaign(sale.pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     message = CampaignMessage.objects.first()
     store_receipts([{"messageId": message.provider_message_id, "deliveryStatus": "Undelivered"}])
     receipts.apply_received_receipts()

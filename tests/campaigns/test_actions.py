@@ -33,13 +33,13 @@ def started(settings, size=6, batch_size=2):
 
 
 def send_all():
-    while (word := sending.claim_and_process_next_batch_or_probe()) != "none due":
+    while (word := sending.process_next_batch()) != "none due":
         yield word
 
 
 def test_pause_stops_and_resume_goes_on(sandbox, settings, operator):
     store, campaign = started(settings)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     actions.pause_campaign(campaign, by=operator)
     assert list(send_all()) == []
     assert run_watchdog()["batches_enqueued"] == 0
@@ -59,24 +59,24 @@ def test_a_pause_in_the_middle_of_a_batch_holds_it_back(sandbox, settings, opera
     actions.pause_campaign(campaign, by=operator)
     assert not batch.message_class.decide_whether_to_send(batch).may_send
     Batch.objects.update(status="pending", claim_token=None)
-    assert sending.claim_and_process_next_batch_or_probe() == "held"
+    assert sending.process_next_batch() == "held"
     assert sandbox.summary()["calls"] == 0
     actions.resume_campaign(campaign, by=operator)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 def test_a_batch_held_back_just_as_its_campaign_went_on_is_released(sandbox, settings):
     _, campaign = started(settings, batch_size=10)
     Batch.objects.update(not_before=sending.HELD)
-    assert sending.claim_and_process_next_batch_or_probe() == "none due"
+    assert sending.process_next_batch() == "none due"
     assert run_watchdog(dry_run=True)["held_batches_released"] == 1
     assert run_watchdog()["held_batches_released"] == 1
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 def test_cancel_skips_what_was_not_sent_and_charges_nothing_for_it(sandbox, settings, operator):
     store, campaign = started(settings)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     in_hand = sending.claim_next_batch()
     actions.cancel_campaign(campaign, by=operator)
     assert actions.cancel_batches_of_cancelled_campaign(campaign.pk) == 2
@@ -103,7 +103,7 @@ def test_a_cancelled_campaigns_batch_that_mitto_deferred_never_goes_out(sandbox,
     )
     Batch.objects.update(not_before=None)
     sandbox.behave(fault="none")
-    assert sending.claim_and_process_next_batch_or_probe() == "dropped"
+    assert sending.process_next_batch() == "dropped"
     campaign.refresh_from_db()
     assert (campaign.skipped, sandbox.summary()["accepted"]) == (6, 0)
 
@@ -201,7 +201,7 @@ def test_a_test_goes_to_one_number_and_is_charged(sandbox, operator):
     store = make_store(phone_region="GR")
     campaign = make_campaign(store, None)
     message = actions.enqueue_test_message(campaign, "690 000 0099", by=operator)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     message.refresh_from_db()
     assert (message.status, message.to) == ("sent", "+306900000099")
     assert sandbox.messages()[0]["text"].startswith("Hello Maria\nOpt out: http")
@@ -224,7 +224,7 @@ def without_answer(sandbox, settings):
     """A store, its campaign and the ids of its messages, which Mitto took without an answer."""
     store, campaign = started(settings, size=4, batch_size=4)
     sandbox.behave(fault="drop_after")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sandbox.behave(fault="none")
     campaign.refresh_from_db()
     assert campaign.unknown == 4
@@ -251,7 +251,7 @@ def test_unknown_messages_are_sent_again_only_when_an_operator_says_so(
     assert unknown_messages.requeue_unknown(CampaignMessage, ids, by=operator) == 4
     campaign.refresh_from_db()
     assert (campaign.status, campaign.queued) == ("sending", 4)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     campaign.refresh_from_db()
     store.wallet.refresh_from_db()
     assert (campaign.status, campaign.sent) == ("completed", 4)

@@ -179,8 +179,8 @@ def test_batches_of_automations_have_jobs_and_held_credits(alice, settings, sand
     assert jobs.count_waiting_jobs("sms") == 2
     assert Wallet.objects.get().reserved_balance == 3
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == ["accepted", "accepted"]
     assert Wallet.objects.get().balance == 997
     assert ledger_balances(alice)
@@ -230,7 +230,7 @@ def test_who_is_over_a_cap_is_skipped_and_costs_nothing(alice, settings, sandbox
     automation(alice)
     contact(alice)
     birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     birthday.enqueue_birthday_messages(day_for_all_stores=DAY.replace(year=2027))
     skipped = AutomationMessage.objects.order_by("-pk")[0]
     assert (skipped.status, skipped.error_code, skipped.batch) == ("skipped", "contact_cap", None)

@@ -101,7 +101,7 @@ def test_a_reminder_names_the_events_time_on_the_stores_clock(sandbox):
     make_rule(store, message_body="{{first_name}}: {{event_date}}, {{event_time}}")
     event = make_event(make_contact(store, first_name="Nina"), in_(hours=23))
     run()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     local = event.start_at.astimezone(ZoneInfo("Europe/Athens"))
     assert [m["text"] for m in sandbox.messages()] == [f"Nina: {local:%d/%m/%Y, %H:%M}"]
     assert ledger_balances(store)
@@ -239,7 +239,7 @@ def test_an_opt_out_after_writing_counts(alice, sandbox):
     run()
     contact.is_subscribed = False
     contact.save()
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert results() == ["opted_out"]
     assert ledger_balances(alice)
 
@@ -304,13 +304,13 @@ def test_a_reminder_waits_for_the_end_of_quiet_hours_but_not_past_the_event(
     make_event(make_contact(alice, "+306900000002"), in_(hours=1))
     run()
     assert sorted(results()) == ["event_begun", "queued"]
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     # When the quiet hours have ended, the event has begun.
     CustomerEvent.objects.update(start_at=in_(minutes=-1))
     AutomationSend.objects.update(scheduled_for=CustomerEvent.objects.first().start_at - DAY)
     settings.QUIET_HOURS_ENABLED = False
     Batch.objects.update(not_before=None)
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert results() == ["event_begun", "event_begun"]
     assert sandbox.messages() == []
     assert ledger_balances(alice)
@@ -324,7 +324,7 @@ def test_a_cancelled_event_takes_its_reminder_along(alice, sandbox):
     event = make_event(make_contact(alice), in_(hours=23))
     run()
     CustomerEvent.objects.filter(pk=event.pk).update(status="canceled", updated_at=timezone.now())
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert (results(), run()) == (["event_changed"], 0)
     assert Wallet.objects.get().reserved_balance == 0
     assert ledger_balances(alice)
@@ -336,11 +336,11 @@ def test_a_moved_event_gets_its_reminder_at_the_new_time(alice, sandbox):
     run()
     moved = CustomerEvent.objects.filter(pk=event.pk)
     moved.update(start_at=in_(days=3), updated_at=timezone.now())
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert run() == 0, "not yet"
     moved.update(start_at=in_(hours=20), updated_at=timezone.now())
     assert run() == 1
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert results() == ["event_changed", "sent"]
     assert len(sandbox.messages()) == 1
 
@@ -350,7 +350,7 @@ def test_an_erased_event_takes_its_reminder_along(alice, sandbox):
     event = make_event(make_contact(alice), in_(hours=23))
     run()
     event.delete()
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert results() == ["event_changed"]
 
 
@@ -359,7 +359,7 @@ def test_a_rule_that_is_switched_off_sends_nothing_that_waits(alice, sandbox, ad
     make_event(make_contact(alice), in_(hours=23))
     run()
     switch_automation_and_audit_or_raise(rule, False, by=admin_user)
-    assert sending.claim_and_process_next_batch_or_probe() == "dropped"
+    assert sending.process_next_batch() == "dropped"
     assert (results(), sandbox.messages()) == (["cancelled"], [])
     assert ledger_balances(alice)
 
@@ -378,7 +378,7 @@ def test_who_has_not_come_for_so_many_days_gets_one_message(alice, sandbox):
     make_event(make_contact(alice, "+306900000009"), in_(days=-14.1), "visit", "no_show")
     assert [run(), run()] == [1, 0]
     assert AutomationSend.objects.get().contact.first_name == "gone"
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 def test_who_comes_before_the_message_is_sent_does_not_get_it(alice, sandbox):
@@ -387,7 +387,7 @@ def test_who_comes_before_the_message_is_sent_does_not_get_it(alice, sandbox):
     make_event(contact, in_(days=-14.1), "visit", "completed")
     run()
     make_event(contact, in_(minutes=-5), "visit", "completed")
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert results() == ["event_changed"]
 
 

@@ -42,7 +42,7 @@ def test_those_whose_birthday_it_is_get_one_message_a_year(sandbox):
     contact(store, 4, date(2010, 5, 17))
     for _ in range(2):
         birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Happy birthday N1"]
     Contact.objects.filter(phone="+306900000001").update(birthday=date(1990, 5, 18))
     assert (
@@ -175,7 +175,7 @@ def test_new_contacts_are_welcomed_once_and_without_consent_not_at_all(sandbox):
     contact(store, 7, awaits_welcome=True)
     for _ in range(2):
         welcome.enqueue_welcome_messages()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome N7"]
 
 
@@ -227,7 +227,7 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     lifecycle.run_open_import_unless_running(job.pk)
     for _ in range(2):
         welcome.enqueue_welcome_messages()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
 
 

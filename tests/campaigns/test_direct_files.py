@@ -210,7 +210,7 @@ def test_quiet_hours_keep_messages_of_a_file_waiting(store, olga, file, settings
     early, late = Batch.objects.order_by("pk")
     assert early.not_before is None and late.not_before is not None
     if message_type == "marketing":
-        assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+        assert sending.process_next_batch() == "postponed"
 
 
 def test_consent_and_caps_are_checked_again_before_the_call(store, file, settings):

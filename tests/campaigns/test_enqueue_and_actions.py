@@ -321,7 +321,7 @@ def test_a_contacts_marketing_cap_does_not_leave_it_out_of_service_messages(
 ):
     settings.CONTACT_MARKETING_PER_DAY = 1
     enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     again = enqueue.enqueue_campaign(make_campaign(alice, everybody).pk)
     assert (again.status, again.skipped) == ("completed", 4)
     assert again.finished_at > ago(minutes=1)

@@ -26,7 +26,7 @@ def start(size=6, **fields):
 
 
 def send_all():
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
 
 
@@ -52,18 +52,18 @@ def test_exactly_those_not_reached_who_may_be_messaged_get_the_new_campaign(camp
     numbers = [CampaignMessage.objects.get(batch=batch).to for batch in batches]
     leaver, refused_then_left, back = (Contact.objects.get(phone=numbers[n]) for n in (2, 3, 5))
     change_consent(back.pk, "unsubscribed", source="owner_update")
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+    assert [sending.process_next_batch() for _ in range(2)] == [
         "accepted",
         "accepted",
     ]
     sandbox.behave(fault="bad_request")
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+    assert [sending.process_next_batch() for _ in range(2)] == [
         "refused",
         "refused",
     ]
     sandbox.behave(fault="drop_before")
-    assert sending.claim_and_process_next_batch_or_probe() == "unknown"
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "unknown"
+    assert sending.process_next_batch() == "nothing to send"
     sandbox.behave(fault="none")
     change_consent(refused_then_left.pk, "unsubscribed", source="owner_update")
     change_consent(back.pk, "subscribed", source="owner_update")
@@ -124,7 +124,7 @@ def test_a_campaign_that_is_sending_has_nobody_not_reached_yet(campaign):
 
 
 def test_the_cancelled_part_of_a_campaign_can_be_sent_after_all(campaign, sandbox):
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     actions.cancel_campaign(campaign, by="test")
     actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     campaign.refresh_from_db()
@@ -224,7 +224,7 @@ def press(operator, campaign, action):
 
 def test_unknown_messages_of_a_cancelled_campaign_stay_unknown(campaign, sandbox, operator):
     sandbox.behave(fault="drop_after", fault_count=3)
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(3)] == ["unknown"] * 3
+    assert [sending.process_next_batch() for _ in range(3)] == ["unknown"] * 3
     actions.cancel_campaign(campaign, by="test")
     actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     page = operator.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").content.decode()

@@ -412,7 +412,7 @@ def test_a_new_batch_of_a_stuck_campaign_is_as_a_first_one(alice, everybody, set
     ]
     assert jobs.count_waiting_jobs("sms") == 2
     assert Wallet.objects.get().reserved_balance == 4
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(3)] == [
+    assert [sending.process_next_batch() for _ in range(3)] == [
         "accepted",
         "accepted",
         "none due",
@@ -558,7 +558,7 @@ def test_what_a_cancelled_batch_still_holds_expires(alice, everybody):
 
 def test_a_reservation_that_was_charged_does_not_expire(alice, everybody, sandbox):
     start(alice, everybody)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     CreditReservation.objects.update(expires_at=ago(minutes=1))
     assert run_watchdog(dry_run=True)["reservations_expired"] == 0
     assert run_watchdog()["reservations_expired"] == 0
@@ -589,7 +589,7 @@ def test_a_wallet_that_charges_and_holds_at_once_is_right(alice, everybody, sand
     """Of one batch two messages are charged, one is given back and one is still held."""
     start(alice, everybody)
     sandbox.behave(fault="drop_after")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     ids = list(CampaignMessage.objects.order_by("pk").values_list("pk", flat=True))
     unknown_messages.mark_unknown_delivered(CampaignMessage, ids[:2], by="test")
     unknown_messages.mark_unknown_failed(CampaignMessage, ids[2:3], by="test")

@@ -445,7 +445,7 @@ def test_a_second_retention_run_is_refused():
 )
 def test_a_message_is_asked_about_by_one_process_at_a_time(sandbox, campaign, work, poll):
     enqueue.enqueue_campaign(campaign.pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     age = timedelta(hours=1) if "poller" in work else timedelta(hours=9)
     Batch.objects.update(settled_at=timezone.now() - age)
     with lock_held_elsewhere(work), unchanged():

@@ -42,7 +42,7 @@ def alice():
 
 
 def send_all(sandbox):
-    while sending.claim_and_process_next_batch_or_probe() not in ("none due", "deferred"):
+    while sending.process_next_batch() not in ("none due", "deferred"):
         pass
     return [message["destination"] for message in sandbox.messages()]
 

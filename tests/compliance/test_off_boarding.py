@@ -118,7 +118,7 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     )
     off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     # Before any job has run, a worker finds nothing to send.
-    assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
+    assert sending.process_next_batch() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
         sender_of_store(store)
     assert not User.objects.eligible_to_send_annotated_with_sender().exists()
@@ -227,7 +227,7 @@ def test_no_probe_of_a_stopped_account_is_a_batch_of_a_store_that_left(sandbox, 
     stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now())
     off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
-    assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
+    assert sending.process_next_batch() == BatchResult.NONE_DUE
 
 
 def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):

@@ -59,7 +59,7 @@ def restricted():
 
 
 def send_all():
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
 
 

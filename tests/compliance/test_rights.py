@@ -41,7 +41,7 @@ def stores(sandbox, client, tmp_path):
         campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
         enqueue.enqueue_campaign(campaign.pk)
         direct_messages.get_or_enqueue_direct_message(store, PHONE, f"Test for {NAME}", key="k")
-        while sending.claim_and_process_next_batch_or_probe() != "none due":
+        while sending.process_next_batch() != "none due":
             pass
         message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
         OfferViewEvent.objects.create(

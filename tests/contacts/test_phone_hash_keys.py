@@ -61,7 +61,7 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
     with pytest.raises(direct_messages.SendingBlocked):
         direct_messages.get_or_enqueue_direct_message(alice, PHONE, "Test", key="k")
     enqueue.enqueue_campaign(campaign.pk)
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     campaign.refresh_from_db()
     assert campaign.sent == 1

@@ -115,7 +115,7 @@ def test_a_restore_that_nobody_declared_stops_sending_although_redis_is_empty(
     execute(importlib.import_module(migration).COUNT_FROM_HERE)
     (dump,) = run(environment, "deploy/backup", str(tmp_path)).split()
     for _ in range(3):
-        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending.process_next_batch() == "accepted"
 
     run(restored, "pg_restore", "--exit-on-error", "--no-owner",
         f"--dbname={restored['DATABASE_URL']}", dump)  # fmt: skip

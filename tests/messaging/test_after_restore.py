@@ -58,12 +58,12 @@ def campaign(settings):
 
 def send_batches(count):
     for _ in range(count):
-        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending.process_next_batch() == "accepted"
 
 
 def send_what_is_due():
     results = []
-    while (result := sending.claim_and_process_next_batch_or_probe()) != "none due":
+    while (result := sending.process_next_batch()) != "none due":
         results.append(result)
     return results
 
@@ -181,7 +181,7 @@ def test_a_second_restore_is_noticed_as_well(sandbox, campaign, capsys):
     for sent in (1, 2):
         send_batches(sent)
         backup.restore()
-        assert sending.claim_and_process_next_batch_or_probe() == "stopped"
+        assert sending.process_next_batch() == "stopped"
         after_restore(capsys)
         call_command("sending", "go-on", "restored")
     send_what_is_due()
@@ -221,11 +221,11 @@ def test_nothing_starts_after_a_restore_until_sending_goes_on(sandbox, campaign,
 def test_a_probe_that_was_sent_since_the_backup_is_not_sent_again(sandbox, campaign, capsys):
     """The backup has the probe's message in another batch, which was not submitted."""
     sandbox.behave(account_status=401)
-    assert sending.claim_and_process_next_batch_or_probe() == "account refused"
+    assert sending.process_next_batch() == "account refused"
     backup = Backup()
     sandbox.behave(account_status=0)
     SendingStop.objects.update(next_probe_at=timezone.now())
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["accepted"] == 1
     backup.restore()
     assert after_restore(capsys) == {"batches": 1, "messages": 5}

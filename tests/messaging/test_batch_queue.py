@@ -311,7 +311,7 @@ def stopped_worker(monkeypatch):
             return result
 
         with connection.execute_wrapper(after_reading):
-            word = sending.claim_and_process_next_batch_or_probe()
+            word = sending.process_next_batch()
         assert stood_still[0] == seconds
         return word
 
@@ -337,9 +337,9 @@ def test_a_worker_that_stood_still_for_a_moment_goes_on(sandbox, start, stopped_
 def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
     start(batches=2)
     sandbox.behave(latency_ms=120)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sandbox.behave(latency_ms=0, fault="bad_request")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     counts, seconds = call_metrics.read_mitto_call_counts_and_seconds()
     assert {
         outcome: sum(n for (name, _), n in counts.items() if name == outcome)
@@ -353,6 +353,6 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
 def test_a_held_back_batch_of_a_cancelled_campaign_is_dropped(start, sandbox):
     campaign = start()
     actions.cancel_campaign(campaign, by="test")
-    assert sending.claim_and_process_next_batch_or_probe() == "dropped"
+    assert sending.process_next_batch() == "dropped"
     assert sandbox.summary()["calls"] == 0
     assert statuses() == ["skipped"]

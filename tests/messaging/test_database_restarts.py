@@ -65,7 +65,7 @@ def outcome_of(campaign):
 @pytest.mark.slow
 def test_an_answer_is_recorded_although_the_session_ended_during_the_call(sandbox, campaign):
     sandbox.behave(latency_ms=1000)
-    thread, results = in_thread(sending.claim_and_process_next_batch_or_probe)
+    thread, results = in_thread(sending.process_next_batch)
     wait_until(lambda: calls_of(sandbox) == 1)
     assert end_other_sessions() >= 1
     thread.join()
@@ -79,7 +79,7 @@ def test_an_answer_is_recorded_although_the_session_ended_during_the_call(sandbo
 def test_an_opt_out_does_not_wait_for_a_window_whose_session_ended(sandbox, campaign):
     sandbox.behave(latency_ms=3000)
     leaver = Contact.objects.first()
-    thread, results = in_thread(sending.claim_and_process_next_batch_or_probe)
+    thread, results = in_thread(sending.process_next_batch)
     wait_until(lambda: calls_of(sandbox) == 1)
     end_other_sessions()
     change_consent(leaver.pk, "unsubscribed", source="owner_update")
@@ -113,7 +113,7 @@ def test_a_batch_whose_session_ended_before_the_call_is_sent_later(sandbox, camp
     thread.join()
     assert results == ["postponed"]
     assert (Batch.objects.get().status, Batch.objects.get().attempts) == ("pending", 0)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["duplicates"] == 0
 
 

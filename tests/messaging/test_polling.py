@@ -26,7 +26,7 @@ def sent(sandbox, settings):
         settings.QUEUE_RATE_MAX = 1000
         store = make_store()
         campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, size)).pk)
-        while sending.claim_and_process_next_batch_or_probe() != "none due":
+        while sending.process_next_batch() != "none due":
             pass
         Batch.objects.update(settled_at=timezone.now() - timedelta(minutes=minutes))
         return campaign

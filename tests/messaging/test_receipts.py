@@ -40,7 +40,7 @@ def post(client, events, **options):
 def sent_campaign(name="alice", size=3):
     store = make_store(name)
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, size)).pk)
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     return campaign
 

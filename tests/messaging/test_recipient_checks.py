@@ -238,7 +238,7 @@ def quiet(settings):
 
 def test_a_test_to_one_number_goes_out_in_quiet_hours(quiet, sandbox):
     direct_messages.get_or_enqueue_direct_message(make_store(), FIRST, "Hello", key="test")
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["accepted"] == 1
 
 
@@ -246,14 +246,14 @@ def test_the_exemption_of_service_messages_is_not_one_of_marketing(quiet, settin
     settings.QUIET_HOURS_ALLOW_SERVICE = True
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
 
 
 def test_the_exemption_of_marketing_is_not_one_of_service_messages(quiet, settings):
     settings.QUIET_HOURS_ALLOW_MARKETING = True
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1), message_type="service").pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
 
 
 def test_a_delay_until_the_end_of_a_batches_life_is_still_a_delay(quiet, settings):
@@ -261,7 +261,7 @@ def test_a_delay_until_the_end_of_a_batches_life_is_still_a_delay(quiet, setting
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     left = timedelta(hours=settings.CAMPAIGN_LIFE_HOURS - 3)
     Batch.objects.update(created_at=timezone.now() - left)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
 
 
 def test_a_worker_does_not_sleep_for_longer_than_two_seconds(sandbox, settings):
@@ -269,8 +269,8 @@ def test_a_worker_does_not_sleep_for_longer_than_two_seconds(sandbox, settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 20)).pk)
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == ["accepted", "postponed"]
     assert waits_of(store, after=store) == [10]
 
@@ -281,8 +281,8 @@ def test_a_worker_sleeps_for_a_short_wait_and_sends(sandbox, settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == ["accepted", "accepted"]
 
 
@@ -291,7 +291,7 @@ def test_sending_waits_a_few_seconds_for_a_redis_that_gives_an_error(sandbox):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     began = timezone.now()
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     assert sandbox.summary()["calls"] == 0
     batch = Batch.objects.get()
     assert "Redis" in batch.waiting_for
@@ -309,14 +309,14 @@ def test_batches_that_a_rate_delays_line_up_behind_their_own_stores(sandbox, set
     settings.SMS_BATCH_SIZE, settings.RATE_LIMIT_TENANT_MAX = 10, 1
     alice, bob = make_store(), make_store("bob")
     enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 40)).pk)
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(4)] == [
+    assert [sending.process_next_batch() for _ in range(4)] == [
         "accepted",
         *["postponed"] * 3,
     ]
     assert waits_of(alice, after=alice) == [10, 20, 30]
     enqueue.enqueue_campaign(make_campaign(bob, make_list(bob, 20)).pk)
     Batch.objects.filter(owner=bob).update(turn=50)
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+    assert [sending.process_next_batch() for _ in range(2)] == [
         "accepted",
         "postponed",
     ]
@@ -327,11 +327,11 @@ def test_batches_that_the_accounts_rate_delays_line_up_behind_all(sandbox, setti
     settings.SMS_BATCH_SIZE, settings.RATE_LIMIT_TRAFFIC_ACCOUNT_MAX = 10, 1
     alice, bob = make_store(), make_store("bob")
     enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 20)).pk)
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+    assert [sending.process_next_batch() for _ in range(2)] == [
         "accepted",
         "postponed",
     ]
     enqueue.enqueue_campaign(make_campaign(bob, make_list(bob, 10)).pk)
     Batch.objects.filter(owner=bob).update(turn=50)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     assert [*waits_of(alice, after=alice), *waits_of(bob, after=alice)] == [10, 20]

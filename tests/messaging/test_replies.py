@@ -63,7 +63,7 @@ def messaged(db, sandbox):
     def send(name, days=0, **store):
         owner = make_store(name, **store)
         campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 2)).pk)
-        while sending.claim_and_process_next_batch_or_probe() != "none due":
+        while sending.process_next_batch() != "none due":
             pass
         CampaignMessage.objects.filter(campaign=campaign).update(
             sent_at=timezone.now() - timedelta(days=days)
@@ -348,7 +348,7 @@ def test_a_store_may_have_an_opt_out_confirmed(messaged, client, sandbox):
     write(client, "stop")
     text = "Διαγραφήκατε από Anna's. Δεν θα λαμβάνετε άλλες προσφορές."
     assert confirmations() == [(PHONE, text)]
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert DirectMessage.objects.get().status == "sent"
     assert Wallet.objects.get(owner=anna).balance == 1000 - 3  # two of the campaign, and this one
 

@@ -74,7 +74,7 @@ def test_a_message_that_was_written_before_is_skipped_with_its_own_reason(sandbo
     owner = make_store(sender_name="+302100000001")
     campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 2)).pk)
     write(DOUBTFUL)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     messages = CampaignMessage.objects.filter(campaign=campaign).order_by("pk")
     assert list(messages.values_list("status", "error_code")) == [
         ("skipped", "awaits_review"),
@@ -137,7 +137,7 @@ def test_an_opt_out_opts_out_where_marketing_waited_and_nowhere_else(store):
 def test_an_opt_out_that_a_person_decides_is_counted_for_the_campaign(sandbox):
     owner = make_store(sender_name="+302100000001")
     campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 1)).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     write(DOUBTFUL)
     decide(True)
     assert campaign_report(campaign).opted_out == 1

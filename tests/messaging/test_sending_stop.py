@@ -38,7 +38,7 @@ def statuses(campaign):
 
 def test_no_time_left_is_told_while_sending_is_stopped(sandbox, settings):
     campaign = start_campaign(settings, messages=30, batch_size=10)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert progress_of(campaign).seconds_left is not None
     sandbox.behave(account_status=401)
     send_all_due()
@@ -94,7 +94,7 @@ def test_sending_goes_on_when_mitto_accepts_the_probe(sandbox, settings):
     assert send_all_due() == [], "it waits for the probe"
     let_probe_be_due()
     jobs.get_queue("sms").empty()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["accepted"] == 1
     due = Batch.objects.filter(status="pending").count()
     assert jobs.count_waiting_jobs("sms") == due > 0
@@ -193,9 +193,9 @@ def test_answers_500_to_all_do_not_burn_the_campaign(sandbox, settings):
 def test_the_installation_says_which_share_stops_sending(sandbox, settings, percent, stops):
     settings.STOP_SENDING_PERCENT = percent
     start_campaign(settings, messages=400, batch_size=100)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     sandbox.behave(fault="error_before", fault_count=1)
-    assert sending.claim_and_process_next_batch_or_probe() == "unknown"
+    assert sending.process_next_batch() == "unknown"
     assert SendingStop.objects.exists() == stops
 
 
@@ -205,9 +205,9 @@ def test_what_failed_before_sending_went_on_does_not_stop_it_again(sandbox, sett
     send_all_due()
     sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     for _ in range(2):
-        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending.process_next_batch() == "accepted"
     sandbox.behave(fault="error_before", fault_count=1)
-    assert sending.claim_and_process_next_batch_or_probe() == "unknown"
+    assert sending.process_next_batch() == "unknown"
     assert not SendingStop.objects.exists(), "100 of 300 are fewer than half"
 
 
@@ -255,7 +255,7 @@ def test_refusals_between_which_mitto_accepts_do_not_add_up(sandbox, settings):
     start_campaign(settings, messages=20, batch_size=10)
     for refused in range(1, 7):
         assert sending_stop.count_refused_call() == refused
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     for refused in range(1, 7):
         assert sending_stop.count_refused_call() == refused
 
@@ -334,7 +334,7 @@ def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, s
     assert "once sending is stopped for this reason alone" in said
     call_command("sending", "go-on", "restored")
     assert jobs.count_waiting_jobs("sms") == 1, "the probe that was due"
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert not SendingStop.objects.exists()
     assert set(send_all_due()) == {"accepted"}
     assert (sandbox.summary()["accepted"], sandbox.summary()["duplicates"]) == (30, 0)

@@ -69,16 +69,16 @@ def test_reservations_live_as_long_as_they_should(wrong_clock, campaign, setting
 
 def test_a_batch_that_mitto_does_not_take_comes_again_soon(wrong_clock, campaign, sandbox):
     sandbox.behave(fault="too_many")
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     wait = Batch.objects.get().not_before - RIGHT()
     assert timedelta() < wait < timedelta(minutes=1)
 
 
 def test_a_batch_waits_for_the_caps_of_its_store_only(wrong_clock, campaign, sandbox, settings):
     settings.OWNER_SMS_PER_DAY = 6
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     enqueue.enqueue_campaign(make_campaign(campaign.owner, campaign.list).pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     wait = Batch.objects.get(status="pending").not_before - RIGHT()
     assert timedelta(hours=23) < wait <= timedelta(days=1)
 
@@ -128,7 +128,7 @@ def test_the_time_of_a_receipt_is_believed_up_to_a_day_from_now(wrong_clock):
 
 
 def test_a_status_of_the_future_counts_from_now(wrong_clock, campaign, sandbox):
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     message = CampaignMessage.objects.order_by("pk").first()
     query = StatusQuery(message.pk, message.provider_message_id, "")
     report = MessageReport("Delivered", "", RIGHT() + timedelta(hours=36))

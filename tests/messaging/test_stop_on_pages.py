@@ -27,7 +27,7 @@ def stopped(sandbox, settings):
     store = make_store()
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 30)).pk)
     sandbox.behave(account_status=402)
-    assert sending.claim_and_process_next_batch_or_probe() == "account refused"
+    assert sending.process_next_batch() == "account refused"
     sandbox.behave(account_status=0)
     return campaign
 
@@ -72,7 +72,7 @@ def test_an_administrator_lets_sending_go_on(client, stopped):
     answer = client.post(REFUSED, secure=True, follow=True)
     assert "Sending goes on." in answer.content.decode()
     assert AuditEntry.objects.get(action="sending goes on").actor == user
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     stopped.refresh_from_db()
     assert (stopped.sent, stopped.failed) == (30, 0)

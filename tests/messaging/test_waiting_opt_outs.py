@@ -60,7 +60,7 @@ def test_a_press_is_answered_while_something_holds_the_store(campaign, client, s
         assert "You will get no more offers" in answer.text
         assert "You will get no more offers" in client.get(link_of(FIRST)).text, "it is written"
         assert Contact.objects.get(phone=FIRST).is_subscribed, "it is not applied"
-        assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+        assert sending.process_next_batch() == "deferred"
         assert sandbox.summary()["calls"] == 0
     counts = replies.apply_received_replies()
     assert counts["stop"] == 1
@@ -68,7 +68,7 @@ def test_a_press_is_answered_while_something_holds_the_store(campaign, client, s
     event = ConsentEvent.objects.get()
     assert (event.source, event.meta["ip_address"]) == ("unsubscribe_page", "192.0.2.7")
     assert Suppression.objects.count() == 1
-    wait_until(lambda: sending.claim_and_process_next_batch_or_probe() == "accepted")
+    wait_until(lambda: sending.process_next_batch() == "accepted")
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
 
 
@@ -88,7 +88,7 @@ def test_every_batch_waits_while_too_many_stops_wait_to_be_read(
     monkeypatch.setattr(waiting_stops, "MOST_READ", 1)
     write(client, "STOP", sender="+306900000008")
     write(client, "STOP", sender="+306900000009")
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     assert sandbox.summary()["calls"] == 0
 
 
@@ -102,21 +102,21 @@ def test_a_press_that_waits_for_nothing_is_applied_at_once(campaign, client):
 
 def test_a_stop_that_is_written_and_not_applied_is_heeded(campaign, client, sandbox):
     write(client, "STOP")
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     assert sandbox.summary()["calls"] == 0
     assert Batch.objects.get().attempts == 0
     replies.apply_received_replies()
-    wait_until(lambda: sending.claim_and_process_next_batch_or_probe() == "accepted")
+    wait_until(lambda: sending.process_next_batch() == "accepted")
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
 
 
 def test_what_may_be_a_stop_is_heeded_too_and_other_replies_are_not(campaign, client, sandbox):
     write(client, "Thanks!")
     write(client, "leave me alone", sender="+306900000009")
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     enqueue.enqueue_campaign(make_campaign(campaign.owner, campaign.list).pk)
     write(client, "wrong number")
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     assert sandbox.summary()["calls"] == 1
 
 
@@ -136,10 +136,10 @@ def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monke
         connection.close()
 
     monkeypatch.setattr(rate_limits, "sleep_for_rate_of_one_call", opt_out_between_the_calls)
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     assert [m["destination"] for m in sandbox.messages()] == [FIRST]
     replies.apply_received_replies()
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     assert sandbox.summary()["accepted"] == 1
     assert Campaign.objects.get().status == "completed"
     assert CampaignMessage.objects.get(to=SECOND).error_code == "opted_out"
@@ -171,9 +171,7 @@ def test_an_opt_out_that_cannot_be_applied_holds_up_no_other(campaign, client, s
     assert broken.status == "received"
     assert broken.error.startswith("LookupError: no message class")
     assert FIRST[1:] not in broken.error
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send", (
-        "the opt-out is heeded all the same"
-    )
+    assert sending.process_next_batch() == "nothing to send", "the opt-out is heeded all the same"
     assert sandbox.summary()["calls"] == 0
     assert replies.apply_received_replies()["set_aside"] == 0, "not in the same minute"
 
@@ -183,7 +181,7 @@ def test_only_the_message_to_the_person_waits_for_an_opt_out_that_cannot_be_appl
 ):
     press_that_cannot_be_applied()
     replies.apply_received_replies()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
     skipped = CampaignMessage.objects.get(to=FIRST)
     assert (skipped.status, skipped.error_code) == ("skipped", "awaits_review")
@@ -198,7 +196,7 @@ def test_an_opt_out_that_cannot_be_applied_at_one_store_skips_no_message_of_anot
     cancel_unsent_batches(list(Batch.objects.values_list("pk", flat=True)), skip_reason="cancelled")
     other = make_store("bella")
     enqueue.enqueue_campaign(make_campaign(other, make_list(other, 1)).pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["destination"] for m in sandbox.messages()] == [FIRST]
 
 

@@ -50,7 +50,7 @@ def fill_installation() -> User:
     store = make_store(company="Anna's", timezone="Europe/Athens", phone_region="GR")
     target = make_list(store, 6)
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").order_by("pk")
     store_receipts(
         [
