@@ -38,7 +38,7 @@ FINISH_CANCELLING = "campaigns.tasks.drop_cancelled_batches"
 
 
 def start_now(campaign: Campaign, *, by: Any) -> None:
-    """Start a campaign now.
+    """Start a campaign now; a refusal is written to the audit trail.
 
     Raises:
         SendingBlocked: with the reason.

@@ -32,14 +32,18 @@ class CannotSendAgain(ValueError):
 def mark_unknown_delivered(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> MessageCount:
-    """Mark unknown messages as delivered and charge them. Returns how many were unknown."""
+    """Mark unknown messages as delivered and charge them, with an audit entry; return how many."""
     return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
 
 
 def mark_unknown_failed(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> MessageCount:
-    """Mark unknown messages as failed and release their credits. Returns how many were unknown."""
+    """Mark unknown messages as failed and release their credits, with an audit entry.
+
+    Returns:
+        How many were unknown.
+    """
     return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.FAILED, by=by)
 
 

@@ -300,7 +300,10 @@ class LargeTableAdmin(ModelAdmin):
 
 
 def find_stores_by_name_or_email(stores: QuerySet[Any], name_or_email: str) -> list[Any]:
-    """The stores with this name or e-mail address, else those whose name begins with it."""
+    """The stores with this name or e-mail address, else those whose name begins with it.
+
+    Two at most: they tell whether it is one.
+    """
     is_called = models.Q(company__iexact=name_or_email) | models.Q(email__iexact=name_or_email)
     begins = models.Q(company__istartswith=name_or_email) | models.Q(
         email__istartswith=name_or_email
