@@ -6,7 +6,7 @@ from django.db.models import Q
 from astronote.accounts.models import User
 
 
-def get_store_by_email_or_id_or_command_error(email_or_id: str) -> User:
+def get_store_or_command_error(email_or_id: str) -> User:
     """The store of this e-mail address or id.
 
     Raises:

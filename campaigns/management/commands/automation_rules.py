@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_store_or_command_error,
 )
 from astronote.common.languages import language_of_store_or_country
 from astronote.common.store_clock import format_time_with_zone_name
@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, rule, language, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
         if action in ("on", "off"):
             self._switch_rule_or_command_error(owner, rule, action == "on", actor)

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns import segment_forms
 from campaigns.audience_counts import count_or_estimate_segment_and_left_out
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store, name, count, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
         values = {condition: options[condition] for condition in CONDITIONS if options[condition]}
         try:

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns import list_members
 from campaigns.audience import local_today
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, list_name, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
         contacts, problems = self._find_contacts_and_problems_or_command_error(owner, options)
         target = List.objects.filter(owner=owner, name=list_name).first()

@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns.signup.redeeming import RedemptionResult, find_offer, redeem
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store, code, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
         offer = find_offer(owner.pk, code)
         if offer is None:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns.models import Campaign, NfcTag, NfcTagType, PublicSignupEvent
 from campaigns.signup import branding, tags
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
         try:
             if action == "page":

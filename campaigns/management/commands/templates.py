@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
     get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_store_or_command_error,
 )
 from astronote.common.counts import counted_in_english
 from astronote.common.languages import language_of_store_or_country
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, language, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         if action == "add-library":
             actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
             try:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.command_times import time_or_day_argument
 from astronote.common.counts import counted_in_english
 from compliance import rights
@@ -105,7 +105,7 @@ class Command(BaseCommand):
 
 
 def _get_contact_or_command_error(number: str, store: str) -> Contact:
-    owner = get_store_by_email_or_id_or_command_error(store)
+    owner = get_store_or_command_error(store)
     try:
         phone = parse_phone_to_e164_or_raise_unusable(
             number, phone_region_of_store_or_default(owner)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.counts import counted_in_english
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             phone = parse_phone_to_e164_or_raise_unusable(number, settings.DEFAULT_PHONE_REGION)
         except UnusableCell as problem:
             raise CommandError(str(problem)) from None
-        owner_id = get_store_by_email_or_id_or_command_error(store).pk if store else None
+        owner_id = get_store_or_command_error(store).pk if store else None
         if action == "export":
             held = rights.collect_held_data_of_person_and_audit(phone, owner_id, by=BY)
             if path := options["html"]:

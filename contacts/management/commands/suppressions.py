@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
 from astronote.common.counts import counted_in_english
 from contacts import suppressions
@@ -27,7 +27,7 @@ class Command(BaseCommand):
     def handle(
         self, *, action: str, file: Path | None, store: str | None, reason: str, **options: Any
     ) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store) if store else None
+        owner = get_store_or_command_error(store) if store else None
         if action == "export":
             self._write_suppressions_csv_to_file_or_output(file, owner.pk if owner else None)
             audit.write_entry(
