@@ -5,7 +5,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from astronote.common.languages import language_of_store_or_country
@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *, action, store, rule, language, by, **options):
         owner = get_store_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         if action in ("on", "off"):
             self._switch_rule_or_command_error(owner, rule, action == "on", actor)
         elif action == "add-presets":

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import get_active_operator_by_email_or_command_error
+from astronote.accounts.lookup import get_operator_or_command_error
 from astronote.common.command_times import time_argument
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import Campaign
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             arguments = [to]
         elif action == "confirm":
             arguments = [service_campaigns.settings_digest(campaign)]
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             result = ACTIONS[action](campaign, *arguments, by=actor)
         except (ValueError, SendingBlocked) as error:

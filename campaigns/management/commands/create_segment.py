@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from campaigns import segment_forms
@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *, store, name, count, by, **options):
         owner = get_store_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         values = {condition: options[condition] for condition in CONDITIONS if options[condition]}
         try:
             if count:

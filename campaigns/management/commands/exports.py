@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from astronote.common.command_times import day_argument
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         save.add_argument("file", type=Path)
 
     def handle(self, *, action: str, by: str | None, **options: Any) -> None:
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             getattr(self, f"_{action}")(actor, **options)
         except (ValidationError, exports.ExportUnavailable) as problem:

@@ -5,7 +5,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from campaigns import list_members
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *, action, store, list_name, by, **options):
         owner = get_store_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         contacts, problems = self._find_contacts_and_problems_or_command_error(owner, options)
         target = List.objects.filter(owner=owner, name=list_name).first()
         if target is None and action == "remove":

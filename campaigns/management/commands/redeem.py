@@ -5,7 +5,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from campaigns.signup.redeeming import RedemptionResult, find_offer, redeem
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *, store, code, by, **options):
         owner = get_store_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         offer = find_offer(owner.pk, code)
         if offer is None:
             raise CommandError("no message that the store has sent has this code")

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from astronote.common.command_times import time_argument
@@ -74,7 +74,7 @@ class Command(BaseCommand):
 
     def handle(self, *, store, name, text, list_name, at, by, wait, **options):
         owner = get_store_or_command_error(store)
-        account = get_active_operator_by_email_or_command_error(by) if by else None
+        account = get_operator_or_command_error(by) if by else None
         actor = account or "command line"
         template = None
         if options["template"]:

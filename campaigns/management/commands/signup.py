@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from campaigns.models import Campaign, NfcTag, NfcTagType, PublicSignupEvent
@@ -52,7 +52,7 @@ class Command(BaseCommand):
 
     def handle(self, *, action, store, by, **options):
         owner = get_store_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             if action == "page":
                 self._change_page(owner, actor, options)

@@ -5,7 +5,7 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from astronote.common.counts import counted_in_english
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *, action, store, language, by, **options):
         owner = get_store_or_command_error(store)
         if action == "add-library":
-            actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+            actor = get_operator_or_command_error(by) if by else "command line"
             try:
                 count = copy_library_templates(
                     owner, language or language_of_store_or_country(owner), by=actor

@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
+    get_operator_or_command_error,
     get_store_or_command_error,
 )
 from contacts.customer_events import (
@@ -50,7 +50,7 @@ class Command(BaseCommand):
         self, *, store: str, file: Path | None, number: str | None, by: str | None, **options: Any
     ) -> None:
         owner = get_store_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         if (file is None) == (number is None):
             raise CommandError("give a file, or --number with the event")
         rejected = 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_active_operator_by_email_or_command_error
+from astronote.accounts.lookup import get_operator_or_command_error
 from astronote.common.counts import counted_in_english
 from messaging import sending_stop
 from messaging.models import SendingStop
@@ -62,7 +62,7 @@ def _end_named_or_only_account_stop_or_raise(reason: str | None, *, by: str | No
     Without a name only that of a refused account ends, and only if no other stands: the others need
     a look at what was restored.
     """
-    actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+    actor = get_operator_or_command_error(by) if by else "command line"
     if reason:
         sending_stop.resume_sending(StopReason(reason), by=actor)
     elif others := SendingStop.objects.exclude(reason=StopReason.ACCOUNT_REFUSED):
