@@ -15,18 +15,18 @@ class AstronoteConfig(AppConfig):
     verbose_name = _("Accounts")
 
     def ready(self) -> None:
-        """Import each app's `operations.py`, after registering the ground floor's own.
+        """Import what each app registers, after the ground floor's own.
 
         Also sets what connections to PostgreSQL need.
         """
         from astronote.common.postgres_server import (
-            set_minimum_version_and_session_settings_of_connections,
+            configure_connections,
         )
         from astronote.operations import ground_floor
 
-        set_minimum_version_and_session_settings_of_connections()
+        configure_connections()
         ground_floor.register_own_operations()
-        autodiscover_modules("operations")
+        autodiscover_modules("operations", "declarations")
         # The last app's signal comes when the permissions of all apps are there.
         post_migrate.connect(
             _update_permissions_of_existing_roles, sender=list(apps.get_app_configs())[-1]

@@ -25,7 +25,7 @@ from astronote.processes import embedded
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def read_environment_and_env_files_or_raise_problems(root: Path = ROOT) -> dict[str, Any]:
+def read_environment(root: Path = ROOT) -> dict[str, Any]:
     """Return every variable's value by name.
 
     `.env` files in `root` and its two parents fill in what the process environment leaves out,

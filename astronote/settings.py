@@ -17,7 +17,7 @@ from astronote.queues.catalogue import QUEUES
 from astronote.queues.redis_address import build_queue_options
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-env = environment.read_environment_and_env_files_or_raise_problems(BASE_DIR)
+env = environment.read_environment(BASE_DIR)
 
 # Apps
 

@@ -75,7 +75,7 @@ urlpatterns = [
                 ),
                 path(
                     "second-factor/",
-                    own(account_views.set_up_second_factor_and_end_other_sessions),
+                    own(account_views.set_up_second_factor),
                     name="account_second_factor",
                 ),
                 path(

@@ -8,15 +8,15 @@ import sys
 from django.core.wsgi import get_wsgi_application
 from django.db import NotSupportedError
 
-from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
-from astronote.processes.ending import have_this_process_end_with_its_parent
+from astronote.common.postgres_server import check_postgres_server
+from astronote.processes.ending import end_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "astronote.settings")
 application = get_wsgi_application()
 
 try:
-    raise_if_postgres_too_old_or_pooled_unless_unreachable()
+    check_postgres_server()
 except NotSupportedError as error:
     sys.exit(f"astronote: {error} DATABASE_URL names the server.")
 
-have_this_process_end_with_its_parent()
+end_with_parent()

@@ -37,8 +37,8 @@ TEST_KEY_PREFIX = "test:"
 FINISH_CANCELLING = "campaigns.tasks.drop_cancelled_batches"
 
 
-def start_now_or_audit_refusal_and_raise_blocked(campaign: Campaign, *, by: Any) -> None:
-    """Start a campaign now.
+def start_now(campaign: Campaign, *, by: Any) -> None:
+    """Start a campaign now; a refusal is written to the audit trail.
 
     Raises:
         SendingBlocked: with the reason.
@@ -51,7 +51,7 @@ def start_now_or_audit_refusal_and_raise_blocked(campaign: Campaign, *, by: Any)
         raise
 
 
-def pause_sending_campaign_and_hold_batches_or_raise(campaign: Campaign, *, by: Any) -> None:
+def pause_campaign(campaign: Campaign, *, by: Any) -> None:
     """Stop a sending campaign and hold its batches; batches being submitted still go out.
 
     Raises:
@@ -65,12 +65,12 @@ def pause_sending_campaign_and_hold_batches_or_raise(campaign: Campaign, *, by: 
             gettext("campaign %(number)s is not sending: it is %(status)s"),
         )
         audit.write_entry("pause", campaign, by=by)
-        batch_queue.hold_pending_batches_until_released(
+        batch_queue.hold_pending_batches(
             "the campaign is paused", **_kind_and_source_kwargs_of_campaign_batches(campaign)
         )
 
 
-def resume_paused_campaign_and_release_batches_or_raise(campaign: Campaign, *, by: Any) -> None:
+def resume_campaign(campaign: Campaign, *, by: Any) -> None:
     """Let a paused campaign go on and release its batches.
 
     Raises:
@@ -84,12 +84,12 @@ def resume_paused_campaign_and_release_batches_or_raise(campaign: Campaign, *, b
             gettext("campaign %(number)s is not paused: it is %(status)s"),
         )
         audit.write_entry("resume", campaign, by=by)
-        batch_queue.release_pending_batches_and_enqueue_jobs(
+        batch_queue.release_pending_batches(
             **_kind_and_source_kwargs_of_campaign_batches(campaign), not_before=batch_queue.HELD
         )
 
 
-def cancel_campaign_and_enqueue_cancelling_of_batches(campaign: Campaign, *, by: Any) -> None:
+def cancel_campaign(campaign: Campaign, *, by: Any) -> None:
     """End a campaign; a job skips the messages that were not sent and releases their credits.
 
     Batches being submitted still go out.
@@ -106,11 +106,11 @@ def cancel_campaign_and_enqueue_cancelling_of_batches(campaign: Campaign, *, by:
             finished_at=database_now(),
         )
         audit.write_entry("cancel", campaign, by=by)
-        jobs.cancel_delayed_job_on_commit_if_present("scheduler", schedule.start_job_id(campaign))
+        jobs.cancel_delayed_on_commit("scheduler", schedule.start_job_id(campaign))
         jobs.enqueue_on_commit("scheduler", FINISH_CANCELLING, campaign.pk)
 
 
-def cancel_unsent_batches_if_campaign_is_cancelled(campaign_id: int) -> int:
+def cancel_batches_of_cancelled_campaign(campaign_id: int) -> int:
     """Drop the unsent batches of a cancelled campaign; return how many.
 
     Their messages are skipped and their credits released.
@@ -122,7 +122,7 @@ def cancel_unsent_batches_if_campaign_is_cancelled(campaign_id: int) -> int:
         source_id=campaign_id,
         status__in=UNSENT_BATCH_STATUSES,
     )
-    return batch_queue.cancel_unsent_batches_and_release_credits(
+    return batch_queue.cancel_unsent_batches(
         list(unsent.values_list("pk", flat=True)), skip_reason=Reason.CANCELLED
     )
 
@@ -137,7 +137,7 @@ def ids_of_cancelled_campaigns_with_unsent_batches() -> list[int]:
     )
 
 
-def duplicate_as_draft_or_raise_not_permitted(campaign: Campaign, *, by: Any) -> Campaign:
+def duplicate_as_draft(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft with the same text and audience.
 
     Raises:
@@ -167,7 +167,7 @@ def duplicate_as_draft_or_raise_not_permitted(campaign: Campaign, *, by: Any) ->
     return copy
 
 
-def build_unsaved_copy_to_contacts_not_reached(campaign: Campaign) -> Campaign:
+def build_copy_to_not_reached(campaign: Campaign) -> Campaign:
     """The draft, not saved, with a campaign's text, to those whom the campaign did not reach."""
     return Campaign(
         owner=campaign.owner,
@@ -182,7 +182,7 @@ def build_unsaved_copy_to_contacts_not_reached(campaign: Campaign) -> Campaign:
 
 
 @transaction.atomic
-def get_or_create_draft_to_not_reached_or_raise(campaign: Campaign, *, by: Any) -> Campaign:
+def get_or_create_draft_to_not_reached(campaign: Campaign, *, by: Any) -> Campaign:
     """Create a draft to those whom an ended campaign did not reach; nothing is sent yet.
 
     If there is one already that was not started, that one is returned.
@@ -199,7 +199,7 @@ def get_or_create_draft_to_not_reached_or_raise(campaign: Campaign, *, by: Any) 
     drafts = Campaign.objects.filter(not_reached_by=campaign, status__in=STARTABLE_STATUSES)
     if existing := drafts.order_by("pk").first():
         return existing
-    draft = build_unsaved_copy_to_contacts_not_reached(campaign)
+    draft = build_copy_to_not_reached(campaign)
     if not campaign_audience_with_consent_and_age(draft).exists():
         raise ValueError(
             gettext(
@@ -216,18 +216,16 @@ def get_or_create_draft_to_not_reached_or_raise(campaign: Campaign, *, by: Any) 
 def settle_unknown_as_delivered_and_charge(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as delivered and charge them; return how many."""
     return _resolve_unknown_messages_of_campaign(
-        unknown_messages.mark_unknown_delivered_charge_and_audit, campaign, by
+        unknown_messages.mark_unknown_delivered, campaign, by
     )
 
 
-def settle_unknown_as_failed_and_release_credits(campaign: Campaign, *, by: Any) -> int:
+def settle_unknown_as_failed(campaign: Campaign, *, by: Any) -> int:
     """Mark all unknown messages of a campaign as failed; release their credits; return how many."""
-    return _resolve_unknown_messages_of_campaign(
-        unknown_messages.mark_unknown_failed_release_and_audit, campaign, by
-    )
+    return _resolve_unknown_messages_of_campaign(unknown_messages.mark_unknown_failed, campaign, by)
 
 
-def resend_unknown_or_raise_blocked_when_credits_run_out(campaign: Campaign, *, by: Any) -> int:
+def resend_unknown(campaign: Campaign, *, by: Any) -> int:
     """Send all unknown messages of a campaign again; return how many.
 
     Those that Mitto did accept are repeated. Whoever has got a message of a campaign to those not
@@ -239,7 +237,7 @@ def resend_unknown_or_raise_blocked_when_credits_run_out(campaign: Campaign, *, 
     """
     try:
         count = _resolve_unknown_messages_of_campaign(
-            unknown_messages.requeue_unknown_not_sent_otherwise_or_raise, campaign, by
+            unknown_messages.requeue_unknown, campaign, by
         )
     except InsufficientCredits as error:
         raise SendingBlocked(
@@ -260,9 +258,7 @@ def _resolve_unknown_messages_of_campaign(
     )
 
 
-def enqueue_test_message_with_sample_values_or_raise_blocked(
-    campaign: Campaign, phone_as_written: str, *, by: Any
-) -> DirectMessage:
+def enqueue_test_message(campaign: Campaign, phone_as_written: str, *, by: Any) -> DirectMessage:
     """Send the campaign's text, filled with sample fields, to one number; the store pays.
 
     Raises:
@@ -280,7 +276,7 @@ def enqueue_test_message_with_sample_values_or_raise_blocked(
     text = create_links_and_campaign_renderer(campaign)(SAMPLE_CONTACT, SAMPLE_CODE).replace(
         own_url, shared_url
     )
-    message = direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
+    message = direct_messages.get_or_enqueue_direct_message(
         campaign.owner, phone, text, key=f"{TEST_KEY_PREFIX}{secrets.token_hex(8)}"
     )
     audit.write_entry("test", campaign, by=by, message=message.pk)

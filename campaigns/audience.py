@@ -39,14 +39,10 @@ def campaign_audience_with_consent_and_age(campaign: Campaign) -> QuerySet[Conta
     everybody, all but those whose birthday shows that they are younger. Likewise with those whom
     another campaign did not reach. With none of these, nobody.
     """
-    return filter_by_consent_and_not_known_as_minor(
-        contacts_chosen_regardless_of_consent(campaign), campaign
-    )
+    return filter_by_consent_and_age(contacts_chosen_regardless_of_consent(campaign), campaign)
 
 
-def filter_by_consent_and_not_known_as_minor(
-    contacts: QuerySet[Contact], campaign: Campaign
-) -> QuerySet[Contact]:
+def filter_by_consent_and_age(contacts: QuerySet[Contact], campaign: Campaign) -> QuerySet[Contact]:
     """Of these contacts, those who may receive the campaign by consent and age."""
     return contacts.filter(
         consenting_unrestricted_contacts_q(campaign.message_type),

@@ -17,11 +17,11 @@ from campaigns import segments
 from campaigns.audience import (
     campaign_audience_with_consent_and_age,
     contacts_chosen_regardless_of_consent,
-    filter_by_consent_and_not_known_as_minor,
+    filter_by_consent_and_age,
     local_today,
 )
 from campaigns.models import AudienceChoice, Campaign, Segment
-from campaigns.new_messages import iter_chunks_without_numbers_blocked_for_marketing
+from campaigns.new_messages import iter_unblocked_chunks
 from contacts.ages import ADULT_AGE, is_adult_or_of_unknown_age_q
 from contacts.consent import consenting_unrestricted_contacts_q
 from contacts.models import Contact, MessageType
@@ -66,10 +66,7 @@ def count_or_estimate_segment_and_left_out(segment: Segment) -> SegmentCount:
             "pk", "phone"
         )
     )
-    kept = sum(
-        len(chunk.recipients)
-        for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(drawn), campaign)
-    )
+    kept = sum(len(chunk.recipients) for chunk in iter_unblocked_chunks(iter(drawn), campaign))
     suppressed = scale_sample_count_to_size(size, len(drawn), len(drawn) - kept)
     left_out = [*left_out_counts_without_suppressed(campaign, counts)]
     if suppressed:
@@ -147,9 +144,7 @@ def _count_lacking_needed_value_by_value_name(campaign: Campaign) -> dict[str, i
     """By value: how many would be chosen and may be messaged, but lack what a segment asks for."""
     today = local_today(campaign.owner)
     counts = dict.fromkeys((needed.name for needed in segments.VALUES_NEEDED), 0)
-    contacts = filter_by_consent_and_not_known_as_minor(
-        Contact.objects.filter(owner=campaign.owner_id), campaign
-    )
+    contacts = filter_by_consent_and_age(Contact.objects.filter(owner=campaign.owner_id), campaign)
     if campaign.filter_gender or campaign.filter_age_group:
         without_birthday = contacts.filter(birthday=None)
         if campaign.filter_gender:

@@ -13,7 +13,7 @@ from messaging.codes import leading_code_or_empty
 from messaging.models import ShortLink
 
 
-def find_target_url_and_count_visit_unless_robot(
+def find_target_url_and_count_visit(
     code: str, *, user_agent: str, ip_address: str | None, is_visit: bool
 ) -> str | None:
     """The address that a short link leads to, None if there is no such link; counts the visit.

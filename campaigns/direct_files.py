@@ -21,7 +21,7 @@ from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -47,10 +47,10 @@ from contacts.marketing_blocks import marketing_blocks
 from contacts.models import MessageType
 from contacts.phones import can_receive_sms, phone_region_of_store_or_default
 from messaging import limits
-from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
+from messaging.batch_writing import generate_tracking_ids
 from messaging.direct_messages import (
     NewDirectMessage,
-    write_and_enqueue_direct_messages_or_raise_blocked,
+    enqueue_direct_messages,
 )
 from messaging.models import DirectMessage
 from messaging.opt_out_line import has_opt_out_link_joined_to_text
@@ -177,12 +177,12 @@ def _write(store: User, messages: Sequence[PlannedMessage], message_type: str) -
     keys = _custom_keys(store)
     render = direct_renderers(store, texts, message_type, keys, create_links=True)
     # A single service message never waits, so that of a file is given the time to wait for.
-    not_before = limits.find_current_quiet_hours_end_unless_exempt(message_type, store.timezone)
+    not_before = limits.current_quiet_hours_end(message_type, store.timezone)
     remaining = iter(messages)
     size = limits.max_batch_size_within_store_caps()
     while batch := list(islice(remaining, size)):
-        tracking_ids = generate_tracking_ids_with_shared_prefix(len(batch))
-        write_and_enqueue_direct_messages_or_raise_blocked(
+        tracking_ids = generate_tracking_ids(len(batch))
+        enqueue_direct_messages(
             store,
             [
                 NewDirectMessage(
@@ -344,7 +344,7 @@ def _parts_or_refuse(text: str) -> int:
 
 def _problem(store: User, messages: Sequence[PlannedMessage], message_type: str) -> str:
     try:
-        own_or_default_sender_or_raise_sending_blocked(store)
+        sender_of_store(store)
     except SendingBlocked as blocked:
         return str(blocked)
     if message_type == MessageType.SERVICE and len(messages) > store.service_max_recipients:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.common import audit
 from astronote.common.logs import log_context
@@ -30,7 +30,7 @@ from campaigns.new_messages import (
     CHUNK,
     RecipientChunk,
     build_new_or_skipped_messages,
-    iter_chunks_without_numbers_blocked_for_marketing,
+    iter_unblocked_chunks,
     recipient_columns,
 )
 from messaging import batch_writing, credits, database_age, sending_stop
@@ -54,7 +54,7 @@ def enqueue_campaign(campaign_id: int, *, only_if_due: bool = False, by: Any = N
         campaign_id: the campaign.
         only_if_due: leave the campaign alone unless it is scheduled and its time has come.
         by: who starts it; None for the scheduler, since
-            `schedule_campaign_and_enqueue_start_or_raise` asked who may.
+            `schedule_campaign` asked who may.
 
     Raises:
         NotPermitted: if it is a service campaign and `by` may not send service messages.
@@ -102,7 +102,7 @@ def _lock_and_start_or_return_unchanged(campaign_id: int, only_if_due: bool, by:
         raise SendingBlocked(
             gettext("after a restore nothing starts until a person lets sending go on")
         )
-    sender = own_or_default_sender_or_raise_sending_blocked(campaign.owner)
+    sender = sender_of_store(campaign.owner)
     if not campaign.message_text.strip():
         raise CannotStart(gettext("the campaign has no text"))
     if problem := audience_choice_problem_or_empty(campaign):
@@ -161,7 +161,7 @@ def _write_messages_and_batches_up_to_one_over_limit(
     batches: list[credits.NewBatch] = []
     batch_counts: Counter[int] = Counter()
     first_turn, message_count, skipped_count = lowest_due_turn_or_zero(), 0, 0
-    chunks = iter_chunks_without_numbers_blocked_for_marketing(recipients, campaign)
+    chunks = iter_unblocked_chunks(recipients, campaign)
     # Texts are rendered by a thread while PostgreSQL writes the messages before them.
     rendered = prefetch_in_one_thread(
         (
@@ -171,7 +171,7 @@ def _write_messages_and_batches_up_to_one_over_limit(
         max_ahead=1,
     )
     for messages in rendered:
-        batches += batch_writing.insert_batches_and_messages_and_tally_skipped(
+        batches += batch_writing.insert_batches(
             CampaignMessage,
             messages,
             sources,
@@ -187,5 +187,5 @@ def _build_messages_with_new_tracking_ids(
     campaign: Campaign, render: message_text.Renderer, chunk: RecipientChunk
 ) -> list[batch_writing.NewMessage]:
     """The messages of a chunk; runs in a thread and must not query the database."""
-    tracking_ids = batch_writing.generate_tracking_ids_with_shared_prefix(len(chunk.recipients))
+    tracking_ids = batch_writing.generate_tracking_ids(len(chunk.recipients))
     return build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)

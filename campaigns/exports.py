@@ -28,7 +28,7 @@ from astronote.common import audit
 from astronote.common.locks import advisory_lock
 from astronote.common.spreadsheet_csv import BOM, csv_line_with_escaped_formulas
 from astronote.common.sql import database_now, execute
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 from astronote.queues import jobs
 from campaigns.models import (
     ExportContent,
@@ -264,14 +264,10 @@ def _of_days(rows: QuerySet[Any], time: str, run: ExportRun) -> QuerySet[Any]:
     """The rows of the days of a run, by the store's clock."""
     zone = run.owner.timezone
     if run.range_start:
-        rows = rows.filter(
-            **{f"{time}__gte": utc_time_of_first_or_nearest_hour_on_day(run.range_start, 0, zone)}
-        )
+        rows = rows.filter(**{f"{time}__gte": utc_time_of_hour(run.range_start, 0, zone)})
     if run.range_end:
         after = run.range_end + timedelta(days=1)
-        rows = rows.filter(
-            **{f"{time}__lt": utc_time_of_first_or_nearest_hour_on_day(after, 0, zone)}
-        )
+        rows = rows.filter(**{f"{time}__lt": utc_time_of_hour(after, 0, zone)})
     return rows
 
 

@@ -78,9 +78,7 @@ def find_contacts_by_written_numbers(store: User, lines: Iterable[str]) -> Writt
     return WrittenNumbers(contacts, [one for one in phones if one not in known], unreadable)
 
 
-def add_unrestricted_contacts_of_store_to_list_and_audit(
-    target: List, contacts: QuerySet[Contact], *, by: Any
-) -> int:
+def add_members(target: List, contacts: QuerySet[Contact], *, by: Any) -> int:
     """Put contacts of the list's store on it, in one statement; return how many were not on it.
 
     Restricted contacts and those of other stores are left alone.

@@ -14,8 +14,8 @@ from campaigns.models import Campaign
 from contacts.models import MessageType
 from messaging import links
 from messaging.custom_tags import (
-    custom_keys_by_store_if_tags_unknown,
-    custom_keys_if_tags_unknown,
+    custom_keys_by_store,
+    custom_keys_for_text,
     keys_without_other_meaning,
 )
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_where_possible
@@ -52,7 +52,7 @@ SAMPLE_CONTACT = dict(
 SAMPLE_CODE = "x" * 12
 
 
-def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
+def build_full_text(campaign: Campaign) -> str:
     """The campaign's text, ended by its offer link and the opt-out line where it lacks them.
 
     See rules.md#offer-line and rules.md#opt-out-line.
@@ -63,7 +63,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
             parts.
     """
     text = campaign.message_text
-    keys = custom_keys_if_tags_unknown(campaign.owner_id, text)
+    keys = custom_keys_for_text(campaign.owner_id, text)
     if problem := text_problem_or_empty(text, custom_keys=keys):
         raise ValueError(problem)
     if problem := campaign.offer_problem_or_empty():
@@ -76,7 +76,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
     elif campaign.offer_url:
         text += f"\n{{{{{OFFER}}}}}"
     store = campaign.owner if campaign.owner_id else None
-    text = with_opt_out_line_if_marketing_without_one(text, campaign.message_type, store)
+    text = with_opt_out_line_if_needed(text, campaign.message_type, store)
     shortened = links.replace_long_urls_with_sample_links(text)
     shortest = _build_cached_renderer(shortened, False, keys)(EMPTY_CONTACT, SAMPLE_CODE)
     part_count = count_parts(shortest)
@@ -91,9 +91,7 @@ def build_full_text_or_raise_if_unsendable(campaign: Campaign) -> str:
     return text
 
 
-def with_opt_out_line_if_marketing_without_one(
-    text: str, message_type: str, store: User | None
-) -> str:
+def with_opt_out_line_if_needed(text: str, message_type: str, store: User | None) -> str:
     """The text with the store's opt-out line at its end, if it is marketing and has none yet.
 
     {{unsubscribe_link}} counts only where it becomes a link that works.
@@ -112,29 +110,25 @@ def create_links_and_campaign_renderer(campaign: Campaign) -> Renderer:
     """A renderer of the recipients' texts; creates the short links of the text's addresses.
 
     Raises:
-        ValueError: as `build_full_text_or_raise_if_unsendable`.
+        ValueError: as `build_full_text`.
     """
-    owned_text = OwnedText(
-        StoreId(campaign.owner_id), campaign.pk, build_full_text_or_raise_if_unsendable(campaign)
-    )
+    owned_text = OwnedText(StoreId(campaign.owner_id), campaign.pk, build_full_text(campaign))
     shortened = links.create_links_and_shorten_long_urls({0: owned_text})[0]
-    keys = custom_keys_if_tags_unknown(campaign.owner_id, shortened)
+    keys = custom_keys_for_text(campaign.owner_id, shortened)
     return _build_cached_renderer(shortened, campaign.owner.writes_greek_in_capitals, keys)
 
 
-def build_preview_renderer_with_sample_links(campaign: Campaign) -> Renderer:
+def build_preview_renderer(campaign: Campaign) -> Renderer:
     """A renderer with placeholders of the same length for short links; creates none.
 
     Raises:
-        ValueError: as `build_full_text_or_raise_if_unsendable`.
+        ValueError: as `build_full_text`.
     """
-    text = links.replace_long_urls_with_sample_links(
-        build_full_text_or_raise_if_unsendable(campaign)
-    )
+    text = links.replace_long_urls_with_sample_links(build_full_text(campaign))
     return _build_cached_renderer(
         text,
         bool(campaign.owner_id) and campaign.owner.writes_greek_in_capitals,
-        custom_keys_if_tags_unknown(campaign.owner_id, text),
+        custom_keys_for_text(campaign.owner_id, text),
     )
 
 
@@ -163,14 +157,14 @@ def create_links_and_automation_renderers(
         automation_id: OwnedText(
             StoreId(text.owner_id),
             None,
-            with_opt_out_line_if_marketing_without_one(
+            with_opt_out_line_if_needed(
                 text.message_body, text.message_type, stores[text.owner_id]
             ),
         )
         for automation_id, text in text_by_automation_id.items()
     }
     shortened = links.create_links_and_shorten_long_urls(owned_texts)
-    keys_by_store = custom_keys_by_store_if_tags_unknown(
+    keys_by_store = custom_keys_by_store(
         (owned.owner_id, owned.text) for owned in owned_texts.values()
     )
     renderers = {}
@@ -204,7 +198,7 @@ def direct_renderers(
             length stand for them.
     """
     texts = {
-        line: with_opt_out_line_if_marketing_without_one(text, message_type, store)
+        line: with_opt_out_line_if_needed(text, message_type, store)
         for line, text in text_by_line.items()
     }
     if create_links:

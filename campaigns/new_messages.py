@@ -18,18 +18,18 @@ from contacts.models import MessageType
 from contacts.phones import can_receive_sms
 from messaging import limits
 from messaging.batch_writing import NewMessage
-from messaging.custom_tags import custom_keys_if_tags_unknown
+from messaging.custom_tags import custom_keys_for_text
 from messaging.statuses import Reason
 from messaging.text import MAX_PARTS, count_parts
 
 CHUNK = 10_000
-# The columns of a recipient, as `iter_chunks_without_numbers_blocked_for_marketing` reads them.
+# The columns of a recipient, as `iter_unblocked_chunks` reads them.
 RECIPIENT_COLUMNS = ("pk", "phone", *CONTACT_FIELDS)
 
 
 def recipient_columns(campaign: Campaign) -> tuple[str, ...]:
     """The columns to read of a recipient; custom values only if the text may have their tags."""
-    keys = custom_keys_if_tags_unknown(campaign.owner_id, campaign.message_text)
+    keys = custom_keys_for_text(campaign.owner_id, campaign.message_text)
     return (*RECIPIENT_COLUMNS, CUSTOM_VALUES) if keys else RECIPIENT_COLUMNS
 
 
@@ -40,7 +40,7 @@ class RecipientChunk(NamedTuple):
     over_cap: set[int]
 
 
-def iter_chunks_without_numbers_blocked_for_marketing(
+def iter_unblocked_chunks(
     recipients: Iterator[tuple[Any, ...]], campaign: Campaign
 ) -> Iterator[RecipientChunk]:
     """Chunks of recipients; suppressed and held numbers are left out of marketing.

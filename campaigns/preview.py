@@ -19,7 +19,7 @@ from django.utils.translation import gettext, ngettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.common.counts import format_count
 from campaigns import service_campaigns
@@ -46,13 +46,13 @@ from campaigns.message_text import (
     SAMPLE_CODE,
     SAMPLE_CONTACT,
     Renderer,
-    build_preview_renderer_with_sample_links,
+    build_preview_renderer,
 )
 from campaigns.models import Campaign
 from campaigns.new_messages import (
     RECIPIENT_COLUMNS,
     build_new_or_skipped_messages,
-    iter_chunks_without_numbers_blocked_for_marketing,
+    iter_unblocked_chunks,
     recipient_columns,
 )
 from contacts.models import Contact, MessageType
@@ -65,7 +65,7 @@ from messaging.addresses import (
 )
 from messaging.batch_writing import NewMessage
 from messaging.gsm_text import count_characters_outside_gsm, replace_outside_gsm_in_template
-from messaging.limits import find_current_quiet_hours_end_unless_exempt, store_cap_sentences
+from messaging.limits import current_quiet_hours_end, store_cap_sentences
 from messaging.statuses import describe_reason
 from messaging.text import Template, clean_value_or_empty_if_placeholder, count_parts, sms_encoding
 
@@ -163,11 +163,7 @@ def preview_campaign(campaign: Campaign) -> CampaignPreview:
     """
     problem, render = "", None
     try:
-        render = (
-            build_preview_renderer_with_sample_links(campaign)
-            if campaign.message_text.strip()
-            else None
-        )
+        render = build_preview_renderer(campaign) if campaign.message_text.strip() else None
     except ValueError as error:
         problem = str(error)
     if campaign.owner_id is None:
@@ -279,7 +275,7 @@ def _count_messages_by_parts_and_skip_reason(
     gaps = _recipient_indexes_of_fields_without_default(campaign)
     rows = list(contacts.values_list(*recipient_columns(campaign)))
     counts.drawn = counts.suppressed = len(rows)
-    for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(rows), campaign):
+    for chunk in iter_unblocked_chunks(iter(rows), campaign):
         counts.suppressed -= len(chunk.recipients)
         tracking_ids = [SAMPLE_CODE] * len(chunk.recipients)
         messages = build_new_or_skipped_messages(campaign, render, chunk, tracking_ids)
@@ -324,7 +320,7 @@ def _renderer_or_none_if_same_or_invalid(campaign: Campaign, text: str) -> Rende
         offer_url=campaign.offer_url,
     )
     try:
-        return build_preview_renderer_with_sample_links(other)
+        return build_preview_renderer(other)
     except ValueError:
         return None
 
@@ -345,7 +341,7 @@ def _why_campaign_cannot_be_sent(
 ) -> str:
     """Why the campaign cannot be sent as it is; empty if it can."""
     try:
-        own_or_default_sender_or_raise_sending_blocked(campaign.owner)
+        sender_of_store(campaign.owner)
     except SendingBlocked as blocked:
         return str(blocked)
     if not campaign.message_text.strip():
@@ -372,9 +368,7 @@ def _why_campaign_cannot_be_sent(
 
 def _quiet_hours_and_cap_notes(campaign: Campaign) -> Iterator[str]:
     """Quiet hours and caps, as sentences (rules.md#quiet-hours, rules.md#caps)."""
-    if until := find_current_quiet_hours_end_unless_exempt(
-        campaign.message_type, campaign.owner.timezone
-    ):
+    if until := current_quiet_hours_end(campaign.message_type, campaign.owner.timezone):
         local = until.astimezone(ZoneInfo(campaign.owner.timezone))
         yield gettext("The store has quiet hours: sending begins at %(time)s %(zone)s.") % {
             "time": f"{local:%H:%M}",
@@ -401,9 +395,7 @@ class RecipientText(NamedTuple):
     why_not: str
 
 
-def search_contacts_and_preview_texts_with_why_not(
-    campaign: Campaign, search: str
-) -> list[RecipientText]:
+def preview_recipient_texts(campaign: Campaign, search: str) -> list[RecipientText]:
     """The texts for the store's contacts that a search finds; a few.
 
     Args:
@@ -411,9 +403,9 @@ def search_contacts_and_preview_texts_with_why_not(
         search: the beginning of a name or address, or a number in any form.
 
     Raises:
-        ValueError: as `message_text.build_full_text_or_raise_if_unsendable`.
+        ValueError: as `message_text.build_full_text`.
     """
-    render = build_preview_renderer_with_sample_links(campaign)
+    render = build_preview_renderer(campaign)
     of_store = Contact.objects.filter(owner=campaign.owner_id, phone__isnull=False)
     contacts = list(search_contacts_by_beginnings(of_store, search)[:TEXTS_SHOWN])
     allowed = campaign_audience_with_consent_and_age(campaign).filter(
@@ -421,7 +413,7 @@ def search_contacts_and_preview_texts_with_why_not(
     )
     rows = list(allowed.values_list(*recipient_columns(campaign)))
     reasons: dict[int, str] = {}
-    for chunk in iter_chunks_without_numbers_blocked_for_marketing(iter(rows), campaign):
+    for chunk in iter_unblocked_chunks(iter(rows), campaign):
         codes = [SAMPLE_CODE] * len(chunk.recipients)
         for message in build_new_or_skipped_messages(campaign, render, chunk, codes):
             reasons[message.contact_id] = message.skip_reason

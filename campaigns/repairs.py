@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 CHUNK = 1000
 
 
-def release_or_count_held_batches_of_sending_campaigns(dry_run: bool) -> int:
+def release_held_batches(dry_run: bool) -> int:
     """Release batches that were put on hold while their campaign was being resumed."""
     sending = Campaign.objects.filter(status=CampaignStatus.SENDING, pk=OuterRef("source_id"))
     held = Batch.objects.filter(
@@ -49,32 +49,32 @@ def release_or_count_held_batches_of_sending_campaigns(dry_run: bool) -> int:
     campaigns = list(Campaign.objects.filter(pk__in=held.values("source_id")).order_by("pk"))
     released = 0
     for campaign in campaigns:
-        released += batch_queue.release_pending_batches_and_enqueue_jobs(
+        released += batch_queue.release_pending_batches(
             kind=CampaignMessage.batch_kind, source_id=campaign.pk, not_before=batch_queue.HELD
         )
         audit.write_entry("held batches released", campaign, by=NAME)
     return released
 
 
-def count_due_campaigns_or_enqueue_their_start(dry_run: bool) -> int:
+def enqueue_due_campaigns(dry_run: bool) -> int:
     """Enqueue the start of due campaigns whose job was lost, or whose next try is due."""
     if dry_run:
         return schedule.due_campaigns().count()
     return schedule.enqueue_start_of_some_due_campaigns()
 
 
-def cancel_unsent_batches_of_cancelled_and_count_campaigns(dry_run: bool) -> int:
+def cancel_leftover_batches(dry_run: bool) -> int:
     """Drop the unsent batches of cancelled campaigns."""
     ids = actions.ids_of_cancelled_campaigns_with_unsent_batches()
     if dry_run:
         return len(ids)
     for campaign in Campaign.objects.filter(pk__in=ids).order_by("pk"):
-        batch_count = actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+        batch_count = actions.cancel_batches_of_cancelled_campaign(campaign.pk)
         audit.write_entry("cancelling finished", campaign, by=NAME, batches=batch_count)
     return len(ids)
 
 
-def repair_or_count_stuck_sending_campaigns(dry_run: bool) -> int:
+def repair_stuck_campaigns(dry_run: bool) -> int:
     """Repair campaigns that are sending, unchanged for STUCK_SENDING_MINUTES, without open batches.
 
     Queued messages without a batch are put into new batches. Those that a settled batch left queued

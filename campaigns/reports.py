@@ -219,7 +219,7 @@ def campaign_funnel(campaign: Campaign, report: CampaignReport) -> list[FunnelSt
     ]
 
 
-def other_campaigns_scheduled_or_started_this_week(campaign: Campaign) -> QuerySet[Campaign]:
+def other_campaigns_this_week(campaign: Campaign) -> QuerySet[Campaign]:
     """A few of the store's other campaigns that are scheduled or were started this week."""
     week_ago = timezone.now() - timedelta(days=7)
     now = Q(status=CampaignStatus.SCHEDULED) | Q(started_at__gte=week_ago)
@@ -380,9 +380,9 @@ def _build_csv_with_escaped_formulas(
 
 def campaign_counters_and_report_as_dict(campaign: Campaign) -> dict[str, Any]:
     """The status, counters and report of a campaign, for JSON."""
-    campaign = annotate_sending_with_next_pending_batch(
-        Campaign.objects.select_related("owner")
-    ).get(pk=campaign.pk)
+    campaign = annotate_with_next_batch(Campaign.objects.select_related("owner")).get(
+        pk=campaign.pk
+    )
     return {
         "id": campaign.pk,
         "name": campaign.name,
@@ -414,7 +414,7 @@ RATE_PERIOD = timedelta(minutes=1)
 
 def progress_of_campaigns(campaigns: QuerySet[Campaign]) -> list[CampaignProgress]:
     """How far each campaign is, in three queries."""
-    annotated = list(annotate_sending_with_next_pending_batch(campaigns.select_related("owner")))
+    annotated = list(annotate_with_next_batch(campaigns.select_related("owner")))
     now = timezone.now()
     recent = Batch.objects.filter(
         kind=CampaignMessage.batch_kind,
@@ -447,7 +447,7 @@ def _build_campaign_progress(
 
 
 class NextBatch(TypedDict):
-    """What `annotate_sending_with_next_pending_batch` adds to a campaign."""
+    """What `annotate_with_next_batch` adds to a campaign."""
 
     next_at: datetime | None
     next_reason: str | None
@@ -457,7 +457,7 @@ if TYPE_CHECKING:
     CampaignWithNextBatch = WithAnnotations[Campaign, NextBatch]
 
 
-def annotate_sending_with_next_pending_batch(
+def annotate_with_next_batch(
     campaigns: QuerySet[Campaign],
 ) -> QuerySet[CampaignWithNextBatch]:
     """Annotate sending campaigns with the time of their next pending batch and why it waits."""

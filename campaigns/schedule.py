@@ -18,7 +18,7 @@ from astronote.common import audit
 from astronote.common.sql import database_now
 from astronote.common.store_clock import (
     format_time_with_zone_name,
-    local_to_aware_or_raise_if_skipped_or_twice,
+    local_to_aware,
 )
 from astronote.queues import jobs
 from campaigns import message_text, service_campaigns
@@ -31,9 +31,7 @@ MAX_AHEAD = timedelta(days=366)
 TOO_FAR_AHEAD = _("the time is more than a year away: check the year")
 
 
-def schedule_campaign_and_enqueue_start_or_raise(
-    campaign: Campaign, start_at: datetime, *, by: Any
-) -> None:
+def schedule_campaign(campaign: Campaign, start_at: datetime, *, by: Any) -> None:
     """Schedule a draft for a future time, or a scheduled campaign for another one.
 
     Args:
@@ -58,7 +56,7 @@ def schedule_campaign_and_enqueue_start_or_raise(
             % {"year": start_at.year}
         )
     if start_at.tzinfo is None:
-        start_at = local_to_aware_or_raise_if_skipped_or_twice(start_at, campaign.owner.timezone)
+        start_at = local_to_aware(start_at, campaign.owner.timezone)
     if start_at <= now:
         shown = format_time_with_zone_name(start_at, campaign.owner.timezone)
         raise ValueError(
@@ -72,7 +70,7 @@ def schedule_campaign_and_enqueue_start_or_raise(
         if current.status not in STARTABLE_STATUSES:
             raise ValueError(gettext("only a draft or scheduled campaign can be scheduled"))
         service_campaigns.raise_not_permitted_if_may_not_send_type(current.message_type, by)
-        message_text.build_full_text_or_raise_if_unsendable(current)
+        message_text.build_full_text(current)
         details = service_campaigns.audit_details_of_type_and_recipient_count_if_service(current)
         service_campaigns.raise_blocked_if_over_limit_and_unconfirmed(
             current, details.get("recipients", 0)
@@ -84,12 +82,12 @@ def schedule_campaign_and_enqueue_start_or_raise(
             retry_after=None,
         )
         audit.write_entry("schedule", campaign, by=by, at=start_at.isoformat(), **details)
-        jobs.enqueue_or_replace_delayed_job_on_commit(
+        jobs.enqueue_delayed_on_commit(
             "scheduler", start_at, START_CAMPAIGN, campaign.pk, job_id=start_job_id(campaign)
         )
 
 
-def unschedule_to_draft_and_cancel_start_job_or_raise(campaign: Campaign, *, by: Any) -> None:
+def unschedule_campaign(campaign: Campaign, *, by: Any) -> None:
     """Make a scheduled campaign a draft again.
 
     Raises:
@@ -102,7 +100,7 @@ def unschedule_to_draft_and_cancel_start_job_or_raise(campaign: Campaign, *, by:
         if not updated:
             raise ValueError(gettext("only a scheduled campaign can be unscheduled"))
         audit.write_entry("unschedule", campaign, by=by)
-        jobs.cancel_delayed_job_on_commit_if_present("scheduler", start_job_id(campaign))
+        jobs.cancel_delayed_on_commit("scheduler", start_job_id(campaign))
 
 
 def start_job_id(campaign: Campaign) -> str:

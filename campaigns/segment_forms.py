@@ -149,9 +149,7 @@ class _ConditionsFormOfFixedStore(ConditionFields):
         return super().clean()
 
 
-def build_unsaved_segment_or_validation_error(
-    store: User, name: str, values_as_written: dict[str, Any]
-) -> Segment:
+def build_segment(store: User, name: str, values_as_written: dict[str, Any]) -> Segment:
     """A segment that is not saved.
 
     Args:
@@ -185,15 +183,15 @@ def create_and_audit_segment_or_validation_error(
     """Create a segment and write an audit entry.
 
     Args:
-        store: as in `build_unsaved_segment_or_validation_error`, as are name and values_as_written.
+        store: as in `build_segment`, as are name and values_as_written.
         name: its name.
         values_as_written: its conditions.
         by: who creates it.
 
     Raises:
-        ValidationError: as `build_unsaved_segment_or_validation_error`.
+        ValidationError: as `build_segment`.
     """
-    segment = build_unsaved_segment_or_validation_error(store, name, values_as_written)
+    segment = build_segment(store, name, values_as_written)
     with transaction.atomic():
         segment.save()
         audit.write_entry("added", segment, by=by)

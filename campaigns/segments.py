@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 from astronote.models import User
 from campaigns.custom_conditions import Condition, custom_values_match, write_conditions
 from campaigns.models import Campaign, CampaignMessage, OfferViewEvent, Segment
@@ -70,9 +70,7 @@ def _not_in_lists(list_ids: Sequence[int], scope: Scope) -> Q:
 
 
 def _joined_since(day: str, scope: Scope) -> Q:
-    start = utc_time_of_first_or_nearest_hour_on_day(
-        date.fromisoformat(day), 0, scope.store.timezone
-    )
+    start = utc_time_of_hour(date.fromisoformat(day), 0, scope.store.timezone)
     return Q(created_at__gte=start)
 
 

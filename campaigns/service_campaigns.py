@@ -131,7 +131,7 @@ def confirmation_of_current_settings(campaign: Campaign) -> ServiceConfirmation 
     return request if request and request.confirmed_by else None
 
 
-def ask_for_confirmation_replacing_earlier_or_raise(campaign: Campaign, *, by: Any) -> None:
+def ask_for_confirmation(campaign: Campaign, *, by: Any) -> None:
     """Ask a second person to confirm a service campaign as it is now; replaces an earlier request.
 
     Raises:
@@ -161,9 +161,7 @@ def ask_for_confirmation_replacing_earlier_or_raise(campaign: Campaign, *, by: A
         )
 
 
-def confirm_as_second_person_and_unblock_or_raise(
-    campaign: Campaign, seen_digest: str, *, by: Any
-) -> None:
+def confirm_campaign(campaign: Campaign, seen_digest: str, *, by: Any) -> None:
     """Confirm a service campaign as the second person; a campaign that waited for it is due again.
 
     Args:

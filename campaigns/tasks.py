@@ -29,22 +29,22 @@ def start_due_campaigns() -> int:
 
 def drop_cancelled_batches(campaign_id: int) -> int:
     """Queue scheduler: drop the unsent batches of a cancelled campaign."""
-    return actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign_id)
+    return actions.cancel_batches_of_cancelled_campaign(campaign_id)
 
 
 def run_birthdays() -> dict[str, int]:
     """Queue birthday: send the birthday messages that are due."""
-    return birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    return birthday.enqueue_birthday_messages()
 
 
 def run_welcomes() -> dict[str, int]:
     """Queue birthday: send welcome messages to new contacts."""
-    return welcome.enqueue_welcome_messages_and_clear_marks()
+    return welcome.enqueue_welcome_messages()
 
 
 def run_rules() -> dict[str, int]:
     """Queue birthday: send the messages of automation rules that are due."""
-    return rules.enqueue_rule_messages_unless_running_elsewhere()
+    return rules.enqueue_rule_messages()
 
 
 def apply_signups() -> dict[str, int]:

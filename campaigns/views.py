@@ -55,7 +55,7 @@ NO_SUCH_LINK = {
 @require_safe
 def redirect_to_link_target_and_count_visit(request: HttpRequest, code: str) -> HttpResponse:
     """Redirect to the target of a short link and count the visit."""
-    target = clicks.find_target_url_and_count_visit_unless_robot(
+    target = clicks.find_target_url_and_count_visit(
         code,
         user_agent=request.headers.get("User-Agent", ""),
         ip_address=request.META.get("REMOTE_ADDR") or None,

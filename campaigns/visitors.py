@@ -10,7 +10,10 @@ from typing import Literal
 
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
+# What a program is, in words (`device_type_of_user_agent`).
+DEVICE_TYPES = {"robot": _("robot"), "phone": _("phone"), "computer": _("computer")}
 # Almost every browser calls itself Mozilla and says in brackets what it runs on; Opera Mini and old
 # phones do not.
 _BROWSER = re.compile(r"Mozilla/[\d.]+[ +]?\(|(?:Firefox|Opera)\b|.*\bMIDP-\d")

@@ -116,7 +116,7 @@ def send_opt_in_requests_action(
     asked = 0
     for contact in queryset.select_related("owner"):
         try:
-            opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by=request.user)
+            opt_in_requests.get_or_send_opt_in_request(contact, by=request.user)
             asked += 1
         except SendingBlocked as blocked:
             model_admin.message_user(request, f"{contact}: {blocked}", messages.ERROR)

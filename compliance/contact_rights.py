@@ -22,14 +22,10 @@ from contacts.models import Contact
 MAX_REASON_LENGTH = 200
 
 
-def erase_or_restrict_contact_person_at_store(
-    contact: Contact, by: User | AnonymousUser
-) -> rights.Erasure | None:
+def erase_or_restrict_contact(contact: Contact, by: User | AnonymousUser) -> rights.Erasure | None:
     """Erase the person of a contact at its store; None if the contact has no number any more."""
     return (
-        rights.erase_or_restrict_person_audit_and_find_traces(
-            contact.phone, contact.owner_id, by=by
-        )
+        rights.erase_or_restrict_person_by_phone(contact.phone, contact.owner_id, by=by)
         if contact.phone
         else None
     )
@@ -79,9 +75,7 @@ def withdraw_all_consent_action(
 ) -> None:
     """Withdraw the selected contacts' consents to marketing and to service messages."""
     changed = sum(
-        rights.withdraw_all_consent_suppress_and_audit(
-            contact.phone, contact.owner_id, by=request.user
-        )
+        rights.withdraw_all_consent(contact.phone, contact.owner_id, by=request.user)
         for contact in queryset
         if contact.phone
     )
@@ -108,9 +102,7 @@ def ask_reason_and_restrict_action(
         }
         return TemplateResponse(request, "compliance/restrict.html", context)
     changed = sum(
-        restriction.wait_for_sends_restrict_contact_and_audit(
-            contact.pk, reason=reason, by=request.user
-        )
+        restriction.restrict_contact(contact.pk, reason=reason, by=request.user)
         for contact in selected
     )
     model_admin.message_user(
@@ -154,7 +146,7 @@ def confirm_then_erase_or_restrict_held_action(
         return TemplateResponse(request, "compliance/confirm_erasure.html", context)
     erased = 0
     for contact in selected:
-        erasure = erase_or_restrict_contact_person_at_store(contact, request.user)
+        erasure = erase_or_restrict_contact(contact, request.user)
         if erasure is None or erasure.restricted:
             notice = gettext(
                 "contact %(id)s is under a legal hold: it was restricted, not erased"

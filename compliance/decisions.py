@@ -18,7 +18,7 @@ from astronote.common import audit
 from astronote.common.audit import AuditEntry
 from astronote.common.sql import execute
 from compliance import off_boarding, rights
-from compliance.known_numbers import iter_numbers_of_contacts_messages_and_replies
+from compliance.known_numbers import iter_known_numbers
 from contacts import restriction
 from contacts.models import Suppression
 from contacts.phones import phone_hashes_with_each_key
@@ -129,7 +129,7 @@ INSERT_OPT_OUTS = """
 def _known_numbers_by_person_hash(persons: set[str]) -> defaultdict[str | None, set[str]]:
     """The numbers, as far as they are known, whose hashes these are."""
     numbers: defaultdict[str | None, set[str]] = defaultdict(set)
-    for number in iter_numbers_of_contacts_messages_and_replies() if persons else ():
+    for number in iter_known_numbers() if persons else ():
         for digest in persons.intersection(phone_hashes_with_each_key(number)):
             numbers[digest].add(number)
     return numbers
@@ -139,11 +139,9 @@ def _erase_restrict_or_lift_again(decision: dict[str, Any], number: str, by: str
     store = decision["store"]
     match decision["decision"]:
         case rights.ERASED:
-            rights.erase_or_restrict_person_audit_and_find_traces(number, store, by=by)
+            rights.erase_or_restrict_person_by_phone(number, store, by=by)
         case restriction.RESTRICTED:
-            rights.wait_and_restrict_contacts_with_phone_and_audit(
-                number, store, reason=RESTRICTED_AGAIN, by=by
-            )
+            rights.restrict_contacts_with_phone(number, store, reason=RESTRICTED_AGAIN, by=by)
         case restriction.LIFTED:
             rights.lift_restrictions_of_contacts_with_phone(number, store, by=by)
 
@@ -159,5 +157,5 @@ def _off_board_or_take_back_again_if_store_exists(decision: dict[str, Any], by: 
         off_boarding.take_back_store_or_raise_cannot_return(store, by=by)
     else:
         erase_on = date.fromisoformat(decision["erase_on"])
-        off_boarding.off_board_or_change_erase_day_and_enqueue(store, erase_on=erase_on, by=by)
+        off_boarding.off_board_store(store, erase_on=erase_on, by=by)
     return True

@@ -43,7 +43,7 @@ def declared_redis_keys_naming_person(traces: Traces) -> list[str]:
     )
 
 
-def delete_redis_values_naming_person_and_count_keys(traces: Traces) -> int:
+def delete_redis_values_of_person(traces: Traces) -> int:
     """Delete what names the person; return of how many keys.
 
     Of a list or set only the members go that name the person, of any other key all.
@@ -150,7 +150,7 @@ def declared_temporary_files_naming_person(traces: Traces) -> list[Path]:
     )
 
 
-def delete_declared_temp_files_naming_person(traces: Traces) -> int:
+def delete_temp_files_of_person(traces: Traces) -> int:
     """Delete the files that name the person; return how many."""
     paths = declared_temporary_files_naming_person(traces)
     for path in paths:

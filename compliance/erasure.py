@@ -23,7 +23,7 @@ from contacts.phones import phone_hash, present_key_id
 from messaging.models import message_classes
 
 
-def anonymise_contacts_mask_messages_and_keep_opt_outs(contact_ids: Sequence[int]) -> None:
+def anonymise_contacts(contact_ids: Sequence[int]) -> None:
     """Remove the personal data of these contacts and mask their messages; the rows stay.
 
     Called in a transaction.
@@ -51,7 +51,7 @@ EMPTY_OPT_IN_REQUESTS = """
 """
 
 
-def delete_contacts_mask_messages_and_keep_opt_outs(contact_ids: Sequence[int]) -> None:
+def delete_contacts(contact_ids: Sequence[int]) -> None:
     """Delete these contacts and the rows that belong to them.
 
     Their messages stay, masked and without a contact. Called in a transaction.
@@ -141,7 +141,7 @@ def _erase_and_count_own_rows(declaration: PersonalData, ids: Sequence[int]) -> 
     if not ids:
         return 0
     if model is Contact:
-        delete_contacts_mask_messages_and_keep_opt_outs(ids)
+        delete_contacts(ids)
         return len(ids)
     own = model._default_manager.filter(pk__in=ids)
     if declaration.on_erasure == OnErasure.DELETE:

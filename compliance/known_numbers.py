@@ -13,7 +13,7 @@ from messaging.statuses import WebhookEventType
 CHUNK = 5000
 
 
-def iter_numbers_of_contacts_messages_and_replies() -> Iterator[str]:
+def iter_known_numbers() -> Iterator[str]:
     """The numbers of contacts, messages and replies in E.164; memory does not grow with them."""
     for phone in Contact.objects.values_list("phone", flat=True).iterator(CHUNK):
         if phone:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext, ngettext
@@ -25,6 +26,12 @@ class ActionType(models.TextChoices):
     NULLIFY = "nullify", _("Nullify")
     ANONYMISE = "anonymise", _("Anonymise")
     DELETE = "delete", _("Delete")
+
+
+def table_in_words(table: str) -> str:
+    """What the rows of a table are called on screens; a table without a model keeps its name."""
+    names = {one._meta.db_table: one._meta.verbose_name_plural for one in apps.get_models()}
+    return str(names.get(table, table))
 
 
 class RetentionRun(models.Model):
@@ -69,4 +76,8 @@ class RetentionAction(models.Model):
             "%(action)s %(count)s row of %(table)s",
             "%(action)s %(count)s rows of %(table)s",
             self.rows,
-        ) % {"action": self.action, "count": format_count(self.rows), "table": self.table}
+        ) % {
+            "action": self.get_action_display(),
+            "count": format_count(self.rows),
+            "table": table_in_words(self.table),
+        }

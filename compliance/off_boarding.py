@@ -44,7 +44,7 @@ from campaigns.models import (
 )
 from compliance import held_rows
 from compliance.erasure import (
-    delete_contacts_mask_messages_and_keep_opt_outs,
+    delete_contacts,
     erased_value_of_column,
 )
 from contacts.importing import lifecycle
@@ -72,7 +72,7 @@ class CannotReturn(Exception):
     """A store's off-boarding cannot be taken back; the message says why."""
 
 
-def count_consequences_of_off_boarding_by_label(store: User) -> dict[str, int]:
+def count_consequences(store: User) -> dict[str, int]:
     """What off-boarding would end, erase and keep now, as counts by what they count."""
     contacts = Contact.objects.filter(owner=store)
     kept = contacts.filter(_is_held_or_restricted_q("")).count()
@@ -97,9 +97,7 @@ def count_consequences_of_off_boarding_by_label(store: User) -> dict[str, int]:
 
 
 @transaction.atomic
-def off_board_or_change_erase_day_and_enqueue(
-    store: User, *, erase_on: date, by: User | AnonymousUser | str
-) -> None:
+def off_board_store(store: User, *, erase_on: date, by: User | AnonymousUser | str) -> None:
     """Stop all sending of a store at once; a job ends what is open, and erases its data in time.
 
     A store that has left already gets another day of erasure, or nothing changes.
@@ -159,7 +157,7 @@ def end_open_work_and_erase_data_if_due(store_id: int) -> dict[str, int]:
         store = User.objects.filter(pk=store_id, left_at__isnull=False).first()
         if not acquired or store is None:
             return {}
-        cancel_open_work_and_switch_automations_off(store)
+        end_open_work(store)
         if store.erase_on is None or store.erase_on > database_now().date():
             return {}
         counts = dict(_apply_replies_and_erase_unheld_data(store))
@@ -171,7 +169,7 @@ def end_open_work_and_erase_data_if_due(store_id: int) -> dict[str, int]:
     return counts
 
 
-def continue_off_boarding_of_left_unerased_stores() -> None:
+def continue_off_boardings() -> None:
     """Continue the off-boarding of every store whose data is due and not all erased."""
     due = User.objects.filter(left_at__isnull=False, erased_at=None)
     for store_id in due.order_by("pk").values_list("pk", flat=True):
@@ -191,26 +189,24 @@ def end_open_work_of_left_stores(dry_run: bool) -> int:
     stores = list(User.objects.filter(is_open, left_at__isnull=False).order_by("pk"))
     if not dry_run:
         for store in stores:
-            cancel_open_work_and_switch_automations_off(store)
+            end_open_work(store)
     return len(stores)
 
 
-def cancel_open_work_and_switch_automations_off(store: User) -> None:
+def end_open_work(store: User) -> None:
     """Cancel a store's campaigns, unsent batches and imports, and switch its automations off.
 
     Batches that are being submitted to Mitto still go out.
     """
     for campaign in _open_campaigns(store):
-        _end_unless_already_ended(
-            actions.cancel_campaign_and_enqueue_cancelling_of_batches, campaign
-        )
+        _end_unless_already_ended(actions.cancel_campaign, campaign)
     for active in _active_automations(store):
         for automation in active:
             switch_automation_and_audit_or_raise(automation, False, by=NAME)
     for contact_import in _open_imports(store):
         _end_unless_already_ended(lifecycle.cancel_import_and_audit_or_raise_ended, contact_import)
     while ids := list(_unsent_batches(store).values_list("pk", flat=True)[:CHUNK_ROWS]):
-        batch_queue.cancel_unsent_batches_and_release_credits(ids, skip_reason=Reason.CANCELLED)
+        batch_queue.cancel_unsent_batches(ids, skip_reason=Reason.CANCELLED)
 
 
 def _end_unless_already_ended(end: Any, row: models.Model) -> None:
@@ -246,7 +242,7 @@ def _apply_replies_and_erase_unheld_data(store: User) -> Counter[str]:
 
     Contacts under a legal hold or a restriction stay, with all that belongs to them.
     """
-    replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
+    replies.apply_received_replies()  # a STOP that waits would lose its number
     counts: Counter[str] = Counter()
     for declaration in held_rows.declarations_with_contacts_last():
         if not declaration.store or declaration.store == "pk" or declaration.kept_after_store:
@@ -298,7 +294,7 @@ def _delete_or_empty_rows_in_chunks(declaration: PersonalData, rows: QuerySet[An
     while ids := list(rows.filter(pk__gt=last_id).values_list("pk", flat=True)[:CHUNK_ROWS]):
         with transaction.atomic():
             if model is Contact:
-                delete_contacts_mask_messages_and_keep_opt_outs(ids)
+                delete_contacts(ids)
             elif is_deleted:
                 model._default_manager.filter(pk__in=ids).delete()
             else:

@@ -78,9 +78,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
     form = ConfirmationForm(store, request.POST or None)
     if request.method == "POST" and form.is_valid():
         erase_on = off_boarding.utc_day_of_erasure(form.cleaned_data["days"])
-        off_boarding.off_board_or_change_erase_day_and_enqueue(
-            store, erase_on=erase_on, by=request.user
-        )
+        off_boarding.off_board_store(store, erase_on=erase_on, by=request.user)
         messages.success(
             request,
             gettext("%(store)s has left; its data is erased from %(erase_on)s on")
@@ -94,9 +92,7 @@ def off_board_page(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "consequences": {
             CONSEQUENCES[label]: count
-            for label, count in off_boarding.count_consequences_of_off_boarding_by_label(
-                store
-            ).items()
+            for label, count in off_boarding.count_consequences(store).items()
         },
     }
     return TemplateResponse(request, "compliance/off_board.html", context)

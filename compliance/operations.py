@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from django.apps import apps
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from astronote.operations import registry
-from astronote.operations.personal_data import STATES_OF_WORK, NoPersonalData
 from astronote.operations.registry import (
     RecurringJob,
     RecurringJobs,
@@ -20,6 +18,7 @@ from astronote.operations.registry import (
     StorePanel,
 )
 from compliance import contact_consent, contact_rights, off_boarding, off_boarding_pages, retention
+from compliance.models import table_in_words
 from contacts.contact_page import (
     ContactAction,
     ContactErasure,
@@ -44,10 +43,9 @@ def _recurring_jobs() -> Iterator[RecurringJob]:
 
 
 def _preview_retention() -> dict[str, int]:
-    names = {model._meta.db_table: model._meta.verbose_name_plural for model in apps.get_models()}
     counts: Counter[str] = Counter()
     for table, count in retention.run_retention_or_raise_if_running(dry_run=True).counts.items():
-        counts[str(names[table])] += count
+        counts[table_in_words(table)] += count
     return dict(counts)
 
 
@@ -142,30 +140,7 @@ contact_actions.register(
         style="danger",
     ),
 )
-contact_erasures.register(
-    ContactErasure("person", contact_rights.erase_or_restrict_contact_person_at_store)
-)
-registry.no_personal_data.register(
-    NoPersonalData(
-        "compliance.RetentionRun",
-        (
-            "started_at",
-            "finished_at",
-            "cutoff",
-            "status",
-            "counts",
-            "error",
-            "retention_days",
-            "dry_run",
-        ),
-        STATES_OF_WORK,
-    ),
-    NoPersonalData(
-        "compliance.RetentionAction",
-        ("table", "action", "created_at", "rows", "first_id", "last_id"),
-        STATES_OF_WORK,
-    ),
-)
+contact_erasures.register(ContactErasure("person", contact_rights.erase_or_restrict_contact))
 registry.sidebar_links.register(
     SidebarLink(
         _("Privacy and proof"),

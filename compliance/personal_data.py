@@ -1,6 +1,6 @@
 """Checks of the declarations of personal data: is every column declared, and is it there?
 
-Each app declares its columns in its `operations.py`, the ground floor also Django's own
+Each app declares its columns in its `declarations.py`, the ground floor also Django's own
 (docs/rules.md#personal-data). A column that nobody declares fails a test.
 """
 

@@ -22,8 +22,8 @@ from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, execute, rows
 from astronote.models import Session
 from compliance.erasure import (
-    anonymise_contacts_mask_messages_and_keep_opt_outs,
-    delete_contacts_mask_messages_and_keep_opt_outs,
+    anonymise_contacts,
+    delete_contacts,
 )
 from compliance.models import ActionType, RetentionAction, RetentionRun, RetentionStatus
 from contacts.models import ContactImport
@@ -217,13 +217,13 @@ def _build_delete_or_anonymise_contacts_rule() -> RetentionRule:
             "contacts_contact",
             condition,
             ActionType.DELETE,
-            delete_contacts_mask_messages_and_keep_opt_outs,
+            delete_contacts,
         )
     return RetentionRule(
         "contacts_contact",
         condition,
         ActionType.ANONYMISE,
-        anonymise_contacts_mask_messages_and_keep_opt_outs,
+        anonymise_contacts,
     )
 
 

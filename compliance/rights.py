@@ -71,7 +71,7 @@ class Erasure(NamedTuple):
         return [trace for trace in self.left if not trace.reason]
 
 
-def erase_or_restrict_person_audit_and_find_traces(
+def erase_or_restrict_person_by_phone(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> Erasure:
     """Erase all data on a number (article 17), and search for what is left.
@@ -85,7 +85,7 @@ def erase_or_restrict_person_audit_and_find_traces(
         owner_id: a store, or None for all stores.
         by: the account or program that asks.
     """
-    replies.wait_and_apply_received_replies()  # a STOP that waits would lose its number
+    replies.apply_received_replies()  # a STOP that waits would lose its number
     with transaction.atomic():
         uploads.lock_open_imports_at_stores_of_person(
             find_contacts_and_traces_of_person(
@@ -102,15 +102,11 @@ def erase_or_restrict_person_audit_and_find_traces(
             .order_by("pk")
         )
         for contact in held:
-            restriction.wait_for_sends_restrict_contact_and_audit(
-                contact.pk, reason=HELD_REASON, by=by
-            )
+            restriction.restrict_contact(contact.pk, reason=HELD_REASON, by=by)
         counts: dict[str, int] = dict(uploads.delete_finished_uploads_and_rewrite_open_ones(person))
         counts |= erase_or_mask_person_and_count_by_table(person)
         counts["sessions"] = elsewhere.end_sessions_naming_person(person.traces)
-        counts["temporary_files"] = elsewhere.delete_declared_temp_files_naming_person(
-            person.traces
-        )
+        counts["temporary_files"] = elsewhere.delete_temp_files_of_person(person.traces)
         counts["exported_files"] = exported_files.erase_exported_files(person)
         counts = {name: count for name, count in counts.items() if count}
         audit.write_entry(
@@ -122,7 +118,7 @@ def erase_or_restrict_person_audit_and_find_traces(
             stores_under_legal_hold=len(person.kept_owner_ids),
         )
     with contextlib.suppress(RedisError):  # the search says that Redis cannot be asked
-        if keys := elsewhere.delete_redis_values_naming_person_and_count_keys(person.traces):
+        if keys := elsewhere.delete_redis_values_of_person(person.traces):
             counts["redis_keys"] = keys
     return Erasure(
         counts, sorted(person.kept_owner_ids), find_traces_left_and_kept_for_a_reason(person)
@@ -167,7 +163,7 @@ def correct_contacts_with_phone_and_audit(
     return len(contacts)
 
 
-def withdraw_all_consent_suppress_and_audit(
+def withdraw_all_consent(
     e164_phone: str, owner_id: int | None = None, *, by: User | AnonymousUser | str
 ) -> int:
     """Withdraw both consents of a number's contacts and write an audit entry (article 21).
@@ -205,7 +201,7 @@ SUPPRESS_OBJECTION = """
 """
 
 
-def wait_and_restrict_contacts_with_phone_and_audit(
+def restrict_contacts_with_phone(
     e164_phone: str,
     owner_id: int | None = None,
     *,
@@ -225,10 +221,7 @@ def wait_and_restrict_contacts_with_phone_and_audit(
     """
     contacts = contacts_with_phone_at_store_or_all(e164_phone, owner_id).order_by("pk")
     ids = list(contacts.values_list("pk", flat=True))
-    return sum(
-        restriction.wait_for_sends_restrict_contact_and_audit(pk, reason=reason, by=by)
-        for pk in ids
-    )
+    return sum(restriction.restrict_contact(pk, reason=reason, by=by) for pk in ids)
 
 
 def lift_restrictions_of_contacts_with_phone(

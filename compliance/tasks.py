@@ -5,7 +5,7 @@ from compliance import off_boarding, retention
 
 def run_pii_retention() -> dict[str, int]:
     """Queue pii_retention: remove personal data that is past its period."""
-    off_boarding.continue_off_boarding_of_left_unerased_stores()
+    off_boarding.continue_off_boardings()
     return retention.run_retention_or_raise_if_running().counts
 
 

@@ -42,7 +42,7 @@ def find_message_by_unexpired_token(token: str) -> OutboundMessage | None:
     return None
 
 
-def is_opted_out_at_store_or_everywhere_or_pending(message: OutboundMessage) -> bool:
+def is_opted_out(message: OutboundMessage) -> bool:
     """Whether the number of the message is opted out of its store's marketing."""
     is_suppressed = bool(phones_suppressed_at_store_or_everywhere(message.owner_id, [message.to]))
     return is_suppressed or page_opt_outs.is_opt_out_of_number_unapplied(message)
@@ -54,9 +54,7 @@ def is_suppressed_everywhere(message: OutboundMessage) -> bool:
     return Suppression.objects.filter(owner=None, phone_hash__in=digests).exists()
 
 
-def store_opt_out_and_apply_or_enqueue_unless_opted_out(
-    message: OutboundMessage, evidence: Evidence
-) -> None:
+def store_opt_out(message: OutboundMessage, evidence: Evidence) -> None:
     """Opt the number out of the store's marketing, and count it; a second call changes nothing.
 
     The opt-out is written at once. What it changes is applied at once too, unless that would have
@@ -118,7 +116,7 @@ def send_code_if_number_unchanged_and_allowed(
     if contact is None:
         return False
     try:
-        opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
+        opt_in_requests.send_opt_in_code(
             contact, text, wording=wording, version=f"opt-out page, {language}"
         )
     except SendingBlocked as blocked:
@@ -141,7 +139,7 @@ def opt_in_by_code_or_count_wrong_code(
     if contact is None:
         return CodeResult.REFUSED
     evidence = evidence._replace(details=_event_details_of_message(message))
-    return opt_in_requests.subscribe_by_code_or_count_wrong_attempt(
+    return opt_in_requests.subscribe_by_code(
         contact, code, source=page_opt_outs.SOURCE, evidence=evidence
     )
 

@@ -79,7 +79,7 @@ def unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
         "privacy_notice_url": message.owner.privacy_notice_url,
         "problem": problem and getattr(context["texts"], problem),
         "suppressed_everywhere": unsubscribe.is_suppressed_everywhere(message),
-        "opted_out": unsubscribe.is_opted_out_at_store_or_everywhere_or_pending(message),
+        "opted_out": unsubscribe.is_opted_out(message),
         "may_opt_in": unsubscribe.may_opt_in_by_code(message),
         "awaits_code": unsubscribe.has_open_opt_in_code(message),
         "service_stays": message.contact and message.contact.service_allowed,
@@ -97,9 +97,7 @@ def _opt_out_or_send_code_or_opt_in_and_get_problem_name(
     """
     texts, action = context["texts"], request.POST.get("action")
     if action not in ("send_code", "opt_in"):
-        unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(
-            message, evidence_of_address_and_browser(request)
-        )
+        unsubscribe.store_opt_out(message, evidence_of_address_and_browser(request))
         return ""
     try:
         with transaction_with_short_lock_timeout():

@@ -31,7 +31,7 @@ from contacts.models import (
     Suppression,
 )
 from contacts.phones import phone_hash, phone_hashes_with_each_key
-from contacts.sending_window import wait_and_lock_out_sending_windows_or_give_up
+from contacts.sending_window import lock_out_sending_windows
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +123,7 @@ def change_consent(
     with transaction.atomic():
         owner_id = Contact.objects.values_list("owner_id", flat=True).get(pk=contact_id)
         if event in WITHDRAWALS:
-            wait_and_lock_out_sending_windows_or_give_up(owner_id)
+            lock_out_sending_windows(owner_id)
         contact = Contact.objects.select_for_update().get(pk=contact_id)
         if event in WITHDRAWALS:
             # A yes to what was asked before does not count any more.

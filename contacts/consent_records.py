@@ -128,7 +128,7 @@ def record_opt_out_and_audit(
     """Record that a person wants no more messages of this type, with an audit entry.
 
     An opt-out of all messages is an objection
-    (`compliance.rights.withdraw_all_consent_suppress_and_audit`).
+    (`compliance.rights.withdraw_all_consent`).
 
     Args:
         contact: the person's contact.

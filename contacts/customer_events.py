@@ -24,8 +24,8 @@ from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.sql import rows
 from astronote.common.store_clock import (
-    local_to_aware_or_raise_if_skipped_or_twice,
-    utc_time_of_first_or_nearest_hour_on_day,
+    local_to_aware,
+    utc_time_of_hour,
 )
 from astronote.common.times import EARLIEST_BELIEVED_TIME
 from contacts.importing.cells import UnusableCell
@@ -156,7 +156,7 @@ def _read_time_in_zone_or_raise_unusable(text: str, zone_name: str) -> datetime:
     """A time such as `2026-05-17 10:00`, or the beginning of a day such as `2026-05-17`."""
     try:
         if len(text) == len("2026-05-17"):
-            time = utc_time_of_first_or_nearest_hour_on_day(date.fromisoformat(text), 0, zone_name)
+            time = utc_time_of_hour(date.fromisoformat(text), 0, zone_name)
         else:
             time = datetime.fromisoformat(text)
     except ValueError:
@@ -165,7 +165,7 @@ def _read_time_in_zone_or_raise_unusable(text: str, zone_name: str) -> datetime:
         ) from None
     if time.tzinfo is None:
         try:
-            time = local_to_aware_or_raise_if_skipped_or_twice(time, zone_name)
+            time = local_to_aware(time, zone_name)
         except ValueError as problem:
             raise UnusableCell(str(problem)) from None
     if not EARLIEST_BELIEVED_TIME <= time <= timezone.now() + MAX_AHEAD:

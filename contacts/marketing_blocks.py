@@ -13,7 +13,7 @@ from django.db.models import Q
 from astronote.common.sql import execute, rows
 from contacts.models import Contact, MarketingHold, OptInRequest, Suppression
 from contacts.phones import phone_hash, phone_hashes_with_each_key, present_key_id
-from contacts.sending_window import wait_and_lock_out_sending_windows_or_give_up
+from contacts.sending_window import lock_out_sending_windows
 
 
 def phones_suppressed_at_store_or_everywhere(owner_id: int, e164_phones: Iterable[str]) -> set[str]:
@@ -139,9 +139,7 @@ SUPPRESS_PHONES = """
 """
 
 
-def wait_for_sends_and_hold_marketing(
-    owner_id: int | None, e164_phones: Sequence[str], *, reply_id: int
-) -> None:
+def hold_marketing(owner_id: int | None, e164_phones: Sequence[str], *, reply_id: int) -> None:
     """Let marketing to these numbers wait until a person has decided about a reply.
 
     If one of them is subscribed or is being asked for consent, it first waits for the store's open
@@ -188,4 +186,4 @@ def _wait_for_sends_if_any_phone_is_subscribed_or_asked(
     contacts = Contact.objects.filter(owner=owner_id, phone__in=e164_phones)
     asked = OptInRequest.objects.neither_answered_nor_closed().filter(contact__in=contacts)
     if contacts.filter(is_subscribed=True).exists() or asked.exists():
-        wait_and_lock_out_sending_windows_or_give_up(owner_id)
+        lock_out_sending_windows(owner_id)

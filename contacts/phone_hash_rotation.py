@@ -19,14 +19,14 @@ from contacts.phones import (
     key_id,
     keyed_phone_hash,
     phone_hash,
+    phone_hash_keys,
     present_key_id,
-    present_then_earlier_phone_hash_keys,
 )
 
 CHUNK_NUMBERS = 5000
 
 
-def rehash_holds_and_count_rehashed_suppressions(e164_phones: Iterable[str]) -> int:
+def rehash_suppressions_and_holds(e164_phones: Iterable[str]) -> int:
     """Give the suppressions of these numbers the hash of the present key; return how many.
 
     Of two suppressions of a number at a store the earlier one stays. Marketing holds are moved,
@@ -71,7 +71,7 @@ REHASH_SUPPRESSIONS = _REHASH.format(table="contacts_suppression")
 REHASH_HOLDS = _REHASH.format(table="contacts_marketinghold")
 
 
-def count_suppressions_and_holds_of_other_keys() -> int:
+def count_hashes_of_other_keys() -> int:
     """How many suppressions and marketing holds have a hash that another key made."""
     return sum(
         model.objects.exclude(key_id=present_key_id()).count()
@@ -81,7 +81,7 @@ def count_suppressions_and_holds_of_other_keys() -> int:
 
 def problem_if_hash_key_is_missing() -> str:
     """Health check: what is wrong if there are suppressions or holds whose key is not set."""
-    known = sorted(map(key_id, present_then_earlier_phone_hash_keys()))
+    known = sorted(map(key_id, phone_hash_keys()))
     # Ranges between the known names, so that the index finds any other.
     others = Q(key_id__lt=known[0]) | Q(key_id__gt=known[-1])
     if len(known) > 1:

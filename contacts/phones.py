@@ -166,10 +166,10 @@ def phone_hash(e164_phone: str) -> str:
 
 def phone_hashes_with_each_key(e164_phone: str) -> list[str]:
     """Every hash that suppresses an E.164 number: with PHONE_HASH_KEY, and with the key before."""
-    return [keyed_phone_hash(key, e164_phone) for key in present_then_earlier_phone_hash_keys()]
+    return [keyed_phone_hash(key, e164_phone) for key in phone_hash_keys()]
 
 
-def present_then_earlier_phone_hash_keys() -> list[str]:
+def phone_hash_keys() -> list[str]:
     """The keys whose hashes count, the present one first."""
     return [key for key in (settings.PHONE_HASH_KEY, settings.PHONE_HASH_KEY_OLD) if key]
 

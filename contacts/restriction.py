@@ -16,14 +16,12 @@ from astronote.common import audit
 from astronote.common.sql import database_now
 from contacts.models import Contact
 from contacts.phones import phone_hash
-from contacts.sending_window import wait_and_lock_out_sending_windows_or_give_up
+from contacts.sending_window import lock_out_sending_windows
 
 RESTRICTED, LIFTED = "restricted", "restriction lifted"  # in the audit trail
 
 
-def wait_for_sends_restrict_contact_and_audit(
-    contact_id: int, *, reason: str, by: User | AnonymousUser | str
-) -> bool:
+def restrict_contact(contact_id: int, *, reason: str, by: User | AnonymousUser | str) -> bool:
     """Restrict a contact and write an audit entry.
 
     Waits for the store's open sending windows, so that no call begins with the contact in it.
@@ -38,7 +36,7 @@ def wait_for_sends_restrict_contact_and_audit(
     """
     with transaction.atomic():
         contact = Contact.objects.get(pk=contact_id)
-        wait_and_lock_out_sending_windows_or_give_up(contact.owner_id)
+        lock_out_sending_windows(contact.owner_id)
         changed = Contact.objects.filter(pk=contact_id, restricted_at=None).update(
             restricted_at=database_now(), restricted_reason=reason
         )

@@ -64,7 +64,7 @@ TRY_LOCK_OUT_SENDING = """
 """
 
 
-def wait_and_lock_out_sending_windows_or_give_up(owner_id: int) -> None:
+def lock_out_sending_windows(owner_id: int) -> None:
     """Wait until no sending window of the store is open; none opens before we commit.
 
     Called in a transaction.

@@ -34,9 +34,9 @@ from contacts.models import Suppression
 from contacts.phones import (
     key_id,
     phone_hash,
+    phone_hash_keys,
     phone_region_of_store_or_default,
     present_key_id,
-    present_then_earlier_phone_hash_keys,
 )
 
 CHUNK_LINES = 5000
@@ -47,7 +47,7 @@ MIN_NUMBER_SHARE = 0.6
 # What a heading may say of a column that holds numbers or hashes nevertheless.
 POSSIBLE_NUMBERS = (Meaning.UNKNOWN, Meaning.NUMBER, Meaning.PERSON)
 _HASH = re.compile(r"[0-9a-f]{64}")
-_KEY = re.compile(r"key-([0-9a-f]{8})")  # as `csv_lines_of_store_or_global_suppressions` writes it
+_KEY = re.compile(r"key-([0-9a-f]{8})")  # as `suppressions_csv_lines` writes it
 
 
 class Writable(Protocol):
@@ -65,13 +65,13 @@ class SuppressionCounts(TypedDict):
     unreadable_lines: list[int]
 
 
-def import_suppressions_and_audit_or_refuse(
+def import_suppression_list(
     path: Path, store: User | None, *, reason: str, by: User | AnonymousUser | str
 ) -> SuppressionCounts:
     """Suppress the numbers and hashes of a list and write an audit entry.
 
     Args:
-        path: see `suppress_numbers_and_hashes_of_file_or_refuse`.
+        path: see `suppress_numbers_of_file`.
         store: the store, whose country is that of national numbers; None for all stores.
         reason: stored with each new suppression.
         by: the account or program that imports the list.
@@ -81,9 +81,7 @@ def import_suppressions_and_audit_or_refuse(
     """
     region = phone_region_of_store_or_default(store) if store else settings.DEFAULT_PHONE_REGION
     owner_id = store.pk if store else None
-    counts = suppress_numbers_and_hashes_of_file_or_refuse(
-        path, owner_id, region=region, reason=reason
-    )
+    counts = suppress_numbers_of_file(path, owner_id, region=region, reason=reason)
     audit.write_entry(
         "suppressions imported",
         by=by,
@@ -94,7 +92,7 @@ def import_suppressions_and_audit_or_refuse(
     return counts
 
 
-def suppress_numbers_and_hashes_of_file_or_refuse(
+def suppress_numbers_of_file(
     path: Path, owner_id: int | None, *, region: str, reason: str
 ) -> SuppressionCounts:
     """Suppress the numbers or hashes of a list at one store or at all stores.
@@ -290,14 +288,14 @@ def _key_id_of_row_or_oldest_empty_if_unknown(cells: Sequence[str]) -> str:
     A row that names none may be of the key before, as long as that one is set: then it is not taken
     for one of the present key, whose hashes need the other no more.
     """
-    known = list(map(key_id, present_then_earlier_phone_hash_keys()))
+    known = list(map(key_id, phone_hash_keys()))
     named = [match[1] for cell in cells if (match := _KEY.fullmatch(cell.strip()))]
     if not named:
         return known[-1]
     return named[0] if named[0] in known else ""
 
 
-def describe_first_unreadable_lines_or_empty(counts: SuppressionCounts) -> str:
+def describe_unreadable_lines(counts: SuppressionCounts) -> str:
     """A sentence that names the first lines without a number; empty if there are none."""
     lines = counts["unreadable_lines"]
     if not lines:
@@ -309,18 +307,16 @@ def describe_first_unreadable_lines_or_empty(counts: SuppressionCounts) -> str:
     ) % {"count": format_count(len(lines)), "lines": ", ".join(map(str, lines[:LINES_NAMED]))}
 
 
-def write_store_or_global_suppressions_as_csv_and_count(
-    file: Writable, owner_id: int | None
-) -> int:
+def write_suppressions_csv(file: Writable, owner_id: int | None) -> int:
     """Write one store's suppressions, or those for all stores, as CSV; return how many."""
     line_count = 0
-    for line in csv_lines_of_store_or_global_suppressions(owner_id):
+    for line in suppressions_csv_lines(owner_id):
         file.write(line)
         line_count += 1
     return line_count - 1  # without the heading
 
 
-def csv_lines_of_store_or_global_suppressions(owner_id: int | None) -> Iterator[str]:
+def suppressions_csv_lines(owner_id: int | None) -> Iterator[str]:
     """One store's suppressions, or those that hold for all stores, as CSV lines with a heading."""
     yield csv_line_with_escaped_formulas(["phone_hash", "reason", "since", "key"])
     suppressions = Suppression.objects.filter(owner=owner_id).order_by("pk")

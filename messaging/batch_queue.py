@@ -45,7 +45,7 @@ def pending_batches_due_now() -> QuerySet[Batch]:
     return Batch.objects.filter(status=BatchStatus.PENDING).exclude(not_before__gt=Now())
 
 
-def claim_next_batch_unless_stopped() -> Batch | None:
+def claim_next_batch() -> Batch | None:
     """Claim the due batch with the lowest turn, with a new token.
 
     None if none is due, or all sending is stopped (`sending_stop.py`). Batches of stores that have
@@ -87,7 +87,7 @@ LOWEST_DUE_TURN = """
 """
 
 
-def release_pending_batches_and_enqueue_jobs(**filters: Any) -> BatchCount:
+def release_pending_batches(**filters: Any) -> BatchCount:
     """Make the pending batches that match the filters due now, with new turns in the same order.
 
     Enqueues a job for each. Returns how many there are.
@@ -111,7 +111,7 @@ RELEASE_BATCHES = """
 """
 
 
-def hold_pending_batches_until_released(reason: str, **filters: Any) -> BatchCount:
+def hold_pending_batches(reason: str, **filters: Any) -> BatchCount:
     """Hold the pending batches that match the filters until they are released.
 
     Returns how many there are.
@@ -121,9 +121,7 @@ def hold_pending_batches_until_released(reason: str, **filters: Any) -> BatchCou
     )
 
 
-def cancel_unsent_batches_and_release_credits(
-    batch_ids: Sequence[int], *, skip_reason: str
-) -> BatchCount:
+def cancel_unsent_batches(batch_ids: Sequence[int], *, skip_reason: str) -> BatchCount:
     """Cancel batches that were not sent: skip their messages and release their credits.
 
     A claimed batch is dropped too, and its worker loses the claim. A batch that is being submitted
@@ -160,7 +158,7 @@ def exponential_backoff_with_jitter(attempts: int) -> timedelta:
     return timedelta(seconds=seconds * random.uniform(0.5, 1.0))
 
 
-def return_to_queue_and_enqueue_if_claimed(
+def return_to_queue(
     batch: Batch, *, reason: str, due_at: datetime | None, **changed_columns: Any
 ) -> bool:
     """Make a claimed batch pending again, due at `due_at` or at once, and enqueue a job for then.
@@ -193,5 +191,5 @@ def return_to_queue_and_enqueue_if_claimed(
         # The job ID names the attempt: replacing an earlier job of this batch could take the only
         # job of another batch.
         job_id = f"batch-{batch.pk}-{batch.claim_token}"
-        jobs.enqueue_or_replace_delayed_job_on_commit("sms", due_at, SEND_NEXT, job_id=job_id)
+        jobs.enqueue_delayed_on_commit("sms", due_at, SEND_NEXT, job_id=job_id)
     return bool(returned)

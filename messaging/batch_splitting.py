@@ -18,7 +18,7 @@ from astronote.common.sql import rows
 from messaging import credits
 from messaging.batch_queue import (
     enqueue_send_jobs_on_commit,
-    return_to_queue_and_enqueue_if_claimed,
+    return_to_queue,
 )
 from messaging.models import Batch, MessageId
 from messaging.statuses import BatchStatus, MessageStatus
@@ -27,9 +27,7 @@ from messaging.statuses import BatchStatus, MessageStatus
 MAX_PARTS = 100
 
 
-def halve_and_requeue_if_claimed_below_max_parts(
-    batch: Batch, message_ids: Sequence[MessageId], *, reason: str
-) -> bool:
+def halve_batch(batch: Batch, message_ids: Sequence[MessageId], *, reason: str) -> bool:
     """Return one half of a submitted batch to the queue, and the other half in a new batch.
 
     Mitto took none of the messages, so the call does not count as an attempt.
@@ -47,7 +45,7 @@ def halve_and_requeue_if_claimed_below_max_parts(
         return False
     middle = len(message_ids) // 2
     with transaction.atomic():
-        if not return_to_queue_and_enqueue_if_claimed(
+        if not return_to_queue(
             batch,
             reason=reason,
             due_at=None,

@@ -17,7 +17,7 @@ from django.db import connection
 from astronote.accounts.models import StoreId
 from astronote.common.sql import database_now, rows
 from messaging import limits, mitto, tallies
-from messaging.codes import alphanumeric_code_dropping_biased_bytes
+from messaging.codes import alphanumeric_code
 from messaging.credits import NewBatch
 from messaging.models import BatchId, OutboundMessage
 from messaging.statuses import BatchStatus, MessageStatus, TallyEvent
@@ -50,7 +50,7 @@ class BatchSource(NamedTuple):
     message_type: str
 
 
-def generate_tracking_ids_with_shared_prefix(count: int) -> list[str]:
+def generate_tracking_ids(count: int) -> list[str]:
     """Create tracking IDs of 71 random bits, of which 12 are shared by all of this call.
 
     With a common prefix they are neighbours in the index. So inserting them touches few of its
@@ -58,9 +58,7 @@ def generate_tracking_ids_with_shared_prefix(count: int) -> list[str]:
     """
     characters = ""
     while len(characters) < TRACKING_LENGTH * count:
-        characters += alphanumeric_code_dropping_biased_bytes(
-            secrets.token_bytes(TRACKING_LENGTH * count + 64)
-        )
+        characters += alphanumeric_code(secrets.token_bytes(TRACKING_LENGTH * count + 64))
     prefix = characters[:SHARED_PREFIX_LENGTH]
     return [
         prefix + characters[start + SHARED_PREFIX_LENGTH : start + TRACKING_LENGTH]
@@ -68,7 +66,7 @@ def generate_tracking_ids_with_shared_prefix(count: int) -> list[str]:
     ]
 
 
-def insert_batches_and_messages_and_tally_skipped(
+def insert_batches(
     model: type[OutboundMessage],
     messages: Sequence[NewMessage],
     source_by_id: Mapping[int, BatchSource],

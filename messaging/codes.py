@@ -16,7 +16,7 @@ _UNUSED_BYTES = bytes(range(USED_BYTE_VALUES, 256))
 _LEADING_CODE = re.compile("[A-Za-z0-9]*")
 
 
-def alphanumeric_code_dropping_biased_bytes(random_bytes: bytes) -> str:
+def alphanumeric_code(random_bytes: bytes) -> str:
     """A letter or digit for each byte; one byte in 32 gives none.
 
     Args:

@@ -20,7 +20,7 @@ from astronote.common.fields import compose_to_nfc
 from contacts.consent_sources import describe_consent_source
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
-from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.event_fields import TEXT_FIELDS, first_filled_field_as_text_or_empty
 from messaging.models import MAX_ANSWER, DirectMessage, Reply, message_classes
 from messaging.statuses import WebhookEventStatus, WebhookEventType, describe_reason
@@ -52,7 +52,7 @@ def unread_replies() -> QuerySet[Reply]:
     return replies_received_by_sms().filter(read_at=None)
 
 
-def count_unread_replies_up_to_limit() -> int:
+def count_unread_replies() -> int:
     """How many replies are unread, at most MAX_UNREAD_COUNTED."""
     return unread_replies().order_by()[:MAX_UNREAD_COUNTED].count()
 
@@ -95,9 +95,7 @@ def mark_replies_read(contact: Contact) -> None:
     unread_replies().filter(contact=contact).update(read_at=timezone.now())
 
 
-def enqueue_answer_and_audit_or_raise_blocked(
-    contact: Contact, text: str, *, key: str, by: User
-) -> DirectMessage:
+def enqueue_answer(contact: Contact, text: str, *, key: str, by: User) -> DirectMessage:
     """Answer a customer with one service message, which the store pays for.
 
     Args:
@@ -120,7 +118,7 @@ def enqueue_answer_and_audit_or_raise_blocked(
         raise SendingBlocked(gettext("the contact was anonymised"))
     if not contact.service_allowed:
         raise SendingBlocked(gettext("the customer does not want any messages of this store"))
-    message = get_or_enqueue_direct_message_or_raise_blocked(
+    message = get_or_enqueue_direct_message(
         contact.owner, contact.phone, text, key=f"answer:{key}", contact_id=contact.pk
     )
     audit.write_entry(

@@ -136,7 +136,7 @@ def expire_allowance(owner_id: int, *, reason: str, key: str) -> int:
     return expired
 
 
-def take_back_as_far_as_available(owner_id: int, amount: int, *, reason: str, key: str) -> int:
+def take_back_credits(owner_id: int, amount: int, *, reason: str, key: str) -> int:
     """Take bought credits that are neither spent nor held; in the caller's transaction.
 
     The allowance is not bought with the payment, and stays.
@@ -179,7 +179,7 @@ def _save_and_write_entry(
 def hold_credits_where_sufficient(credits_by_store: Mapping[StoreId, int]) -> set[StoreId]:
     """Hold credits in the wallets of several stores.
 
-    Call `insert_reservations_of_held_credits` for the batches in the same transaction.
+    Call `insert_reservations` for the batches in the same transaction.
 
     Args:
         credits_by_store: credits by store. Each store's are held in full or not at all.
@@ -208,7 +208,7 @@ HOLD_CREDITS = """
 """
 
 
-def insert_reservations_of_held_credits(batches: Sequence[NewBatch]) -> None:
+def insert_reservations(batches: Sequence[NewBatch]) -> None:
     """Write the reservations of new batches, whose credits the caller has held."""
     expires_at = database_now() + timedelta(minutes=settings.CREDIT_RESERVATION_TTL_MINUTES)
     columns = [list(column) for column in zip(*batches, strict=True)]
@@ -237,7 +237,7 @@ def reserve_credits_or_raise(batches: Sequence[NewBatch]) -> None:
         needs[batch.owner_id] += batch.parts
     for owner_id in needs.keys() - hold_credits_where_sufficient(needs):
         raise InsufficientCredits(needs[owner_id], get_or_create_wallet(owner_id).available)
-    insert_reservations_of_held_credits(batches)
+    insert_reservations(batches)
 
 
 def move_held_credits_to_new_reservation(batch_id: int, new_batch_id: int, parts: int) -> None:
@@ -269,7 +269,7 @@ PROLONG_RESERVATIONS = """
 """
 
 
-def expire_and_release_overdue_of_ended_batches(
+def expire_overdue_reservations(
     batch_ids: Sequence[int],
 ) -> list[ExpiredReservation]:
     """Expire the overdue reservations of ended batches and release what they still hold.
@@ -310,9 +310,7 @@ RELEASE_CREDITS = """
 """
 
 
-def settle_reservation_even_if_expired(
-    owner_id: int, batch_id: int, *, charge: int, release: int
-) -> None:
+def settle_reservation(owner_id: int, batch_id: int, *, charge: int, release: int) -> None:
     """Charge or release held credits of a batch; a charge writes a ledger entry.
 
     Call it in the transaction that changes the messages' statuses, once for each part. After the

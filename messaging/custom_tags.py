@@ -9,7 +9,7 @@ from contacts.models import CustomField
 from messaging.text import Template
 
 
-def custom_keys_if_tags_unknown(
+def custom_keys_for_text(
     owner_id: int | None, text: str, other_tags: Collection[str] = ()
 ) -> tuple[str, ...]:
     """The keys of the store's custom fields, if a text has tags that are not those of all stores.
@@ -23,11 +23,11 @@ def custom_keys_if_tags_unknown(
     """
     if owner_id is None:
         return ()
-    keys = custom_keys_by_store_if_tags_unknown([(owner_id, text)])
+    keys = custom_keys_by_store([(owner_id, text)])
     return keys_without_other_meaning(keys.get(owner_id, ()), other_tags)
 
 
-def custom_keys_by_store_if_tags_unknown(
+def custom_keys_by_store(
     texts: Iterable[tuple[int, str]],
 ) -> dict[int, tuple[str, ...]]:
     """The keys of custom fields by store, for texts of many stores; one query at most.

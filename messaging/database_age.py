@@ -58,9 +58,7 @@ def newest_submission_number_in_redis() -> int:
     return int(newest[0][1]) if newest else 0
 
 
-def mark_submitting_and_take_number_or_raise_older(
-    batch: Batch, *, newest_in_redis: int
-) -> int | None:
+def begin_submission(batch: Batch, *, newest_in_redis: int) -> int | None:
     """Mark a claimed batch as submitting and count the submission, in the caller's transaction.
 
     Other submissions wait for the counter's row until the commit, so that numbers are committed in
@@ -228,7 +226,7 @@ def stop_and_mark_unknown_after_restore(
         RedisError: if Redis cannot be reached; nothing has changed then.
     """
     since = find_batches_submitted_since_backup()
-    sending_stop.stop_sending_or_update_details(StopReason.RESTORED, by=by)
+    sending_stop.stop_sending(StopReason.RESTORED, by=by)
     open_batches = Batch.objects.filter(status__in=OPEN_BATCH_STATUSES)
     if since.batch_ids is None or every_open_batch:
         chosen = open_batches
@@ -243,7 +241,7 @@ def stop_and_mark_unknown_after_restore(
         messages += given_up or 0
     with transaction.atomic():
         execute(RAISE_COUNTER, [since.newest])
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason.DATABASE_OLDER, by=by)
+        sending_stop.end_stop(StopReason.DATABASE_OLDER, by=by)
         audit.write_entry(
             "after restore",
             by=by,
@@ -297,6 +295,4 @@ def _settle_open_batch_as_unknown(batch_id: BatchId | int) -> MessageCount | Non
 
 def stop_sending_as_database_is_older(error: DatabaseIsOlder) -> None:
     """Stop all sending."""
-    sending_stop.stop_sending_or_update_details(
-        StopReason.DATABASE_OLDER, by="guard", details=f"{error}"
-    )
+    sending_stop.stop_sending(StopReason.DATABASE_OLDER, by="guard", details=f"{error}")

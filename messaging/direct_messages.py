@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import StoreId, User
 from contacts.marketing_blocks import phones_suppressed_at_store_or_everywhere
@@ -24,7 +24,7 @@ from contacts.phones import can_receive_sms
 from contacts.restriction import restricted_phones
 from messaging import credits
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
-from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
+from messaging.batch_writing import generate_tracking_ids
 from messaging.models import Batch, BatchId, DirectMessage
 from messaging.opt_in_secrets import CODE_TAG
 from messaging.text import Template, count_parts, text_problem_or_empty
@@ -49,7 +49,7 @@ class NewDirectMessage(NamedTuple):
     tracking_id: str = ""
 
 
-def get_or_enqueue_direct_message_or_raise_blocked(
+def get_or_enqueue_direct_message(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """Write a service message to one number, hold its credits and enqueue a job that sends it.
@@ -67,12 +67,10 @@ def get_or_enqueue_direct_message_or_raise_blocked(
     """
     if phones_suppressed_at_store_or_everywhere(store.pk, [e164_phone]):
         raise SendingBlocked(gettext("this number has opted out at this store"))
-    return get_or_enqueue_even_if_opted_out_or_raise_blocked(
-        store, e164_phone, text, key=key, contact_id=contact_id
-    )
+    return get_or_enqueue_even_if_opted_out(store, e164_phone, text, key=key, contact_id=contact_id)
 
 
-def get_or_enqueue_even_if_opted_out_or_raise_blocked(
+def get_or_enqueue_even_if_opted_out(
     store: User, e164_phone: str, text: str, *, key: str, contact_id: int | None = None
 ) -> DirectMessage:
     """The same, also to a number that has opted out of marketing, such as to confirm that.
@@ -88,7 +86,7 @@ def get_or_enqueue_even_if_opted_out_or_raise_blocked(
         SendingBlocked: if the store may not send or cannot pay, or the number cannot receive SMS or
             is that of a restricted contact.
     """
-    own_or_default_sender_or_raise_sending_blocked(store)
+    sender_of_store(store)
     if not (store.sends_to_any_number or can_receive_sms(e164_phone)):
         raise SendingBlocked(gettext("this number is no mobile and cannot receive SMS"))
     if restricted_phones(store.pk, [e164_phone]):
@@ -97,10 +95,10 @@ def get_or_enqueue_even_if_opted_out_or_raise_blocked(
         if earlier := DirectMessage.objects.filter(owner=store, idempotency_key=key).first():
             return earlier
         new = NewDirectMessage(e164_phone, text, key, contact_id)
-        return write_and_enqueue_direct_messages_or_raise_blocked(store, [new])[0]
+        return enqueue_direct_messages(store, [new])[0]
 
 
-def write_and_enqueue_direct_messages_or_raise_blocked(
+def enqueue_direct_messages(
     store: User,
     messages: Sequence[NewDirectMessage],
     *,
@@ -129,15 +127,13 @@ def write_and_enqueue_direct_messages_or_raise_blocked(
         kind=DirectMessage.batch_kind,
         message_type=message_type,
         not_before=not_before,
-        sender=own_or_default_sender_or_raise_sending_blocked(store),
+        sender=sender_of_store(store),
         size=len(messages),
         turn=lowest_due_turn_or_zero(),
     )
     tracking_ids = [
         message.tracking_id or new
-        for message, new in zip(
-            messages, generate_tracking_ids_with_shared_prefix(len(messages)), strict=True
-        )
+        for message, new in zip(messages, generate_tracking_ids(len(messages)), strict=True)
     ]
     written = DirectMessage.objects.bulk_create(
         DirectMessage(

@@ -47,14 +47,12 @@ def quiet_hours_end_or_none(now: datetime, zone: str, start: time, end: time) ->
     return datetime.combine(end_date, end, ZoneInfo(zone))
 
 
-def find_current_quiet_hours_end_unless_exempt(message_type: str, zone: str) -> datetime | None:
+def current_quiet_hours_end(message_type: str, zone: str) -> datetime | None:
     """The end of the quiet hours that messages of this type have now, or None if they have none."""
-    return find_quiet_hours_end_unless_exempt(database_now(), message_type, zone)
+    return quiet_hours_end(database_now(), message_type, zone)
 
 
-def find_quiet_hours_end_unless_exempt(
-    at: datetime, message_type: str, zone: str
-) -> datetime | None:
+def quiet_hours_end(at: datetime, message_type: str, zone: str) -> datetime | None:
     """The end of the quiet hours that messages of this type have at a time, or None."""
     exempt = {
         MessageType.MARKETING: settings.QUIET_HOURS_ALLOW_MARKETING,
@@ -74,7 +72,7 @@ def raise_postponed_if_quiet_hours(batch: Batch) -> None:
     if not settings.QUIET_HOURS_ENABLED:
         return
     zone = User.objects.values_list("timezone", flat=True).get(pk=batch.owner_id)
-    if until := find_current_quiet_hours_end_unless_exempt(batch.message_type, zone):
+    if until := current_quiet_hours_end(batch.message_type, zone):
         raise Postponed("the end of quiet hours", until)
 
 
@@ -111,7 +109,7 @@ def store_cap_sentences() -> list[str]:
     return sentences
 
 
-def wait_and_lock_store_caps(owner_id: int) -> None:
+def lock_store_caps(owner_id: int) -> None:
     """Let this transaction alone check and use up the store's caps, until it ends; may wait."""
     rows("SELECT pg_advisory_xact_lock(%s, %s)", [STORE_CAPS_LOCK, owner_id])
 
@@ -123,7 +121,7 @@ def max_batch_size_within_store_caps() -> int:
 
 
 def raise_postponed_if_over_store_cap(batch: Batch) -> None:
-    """Check that the batch stays within its store's caps; call `wait_and_lock_store_caps` first.
+    """Check that the batch stays within its store's caps; call `lock_store_caps` first.
 
     A batch larger than a cap passes if the store sent nothing else in the cap's period.
 

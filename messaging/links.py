@@ -25,7 +25,7 @@ from messaging.addresses import (
     to_ascii_url_keeping_tags,
 )
 from messaging.batch_writing import TRACKING_LENGTH
-from messaging.codes import alphanumeric_code_dropping_biased_bytes, leading_code_or_empty
+from messaging.codes import alphanumeric_code, leading_code_or_empty
 from messaging.models import ShortLink
 
 CODE_LENGTH = 8  # differs from TRACKING_LENGTH, so that codes and tracking IDs differ
@@ -84,7 +84,7 @@ def _unsubscribe_signature(tracking_id: str, secret: str) -> str:
     Eight characters suffice: the URL must be short, and the tracking ID itself cannot be guessed.
     """
     digest = hmac.digest(_signing_key(secret), tracking_id.encode(), "sha256")
-    return alphanumeric_code_dropping_biased_bytes(digest)[:SIGNATURE_LENGTH]
+    return alphanumeric_code(digest)[:SIGNATURE_LENGTH]
 
 
 @cache
@@ -195,6 +195,4 @@ CREATE_LINKS = f"""
 
 
 def _random_link_code() -> str:
-    return alphanumeric_code_dropping_biased_bytes(secrets.token_bytes(4 * CODE_LENGTH))[
-        :CODE_LENGTH
-    ]
+    return alphanumeric_code(secrets.token_bytes(4 * CODE_LENGTH))[:CODE_LENGTH]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from astronote.accounts.models import User
 from astronote.common.spreadsheet_csv import BOM, csv_line_with_escaped_formulas
 from astronote.common.sql import rows
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 from contacts.lookup import (
     contact_ids_of_all_stores_with_phone,
     possible_numbers_in_countries_of_stores,
@@ -134,13 +134,15 @@ COLUMNS = """
     m.contact_id
 """
 # The limit within keeps PostgreSQL from joining the tables as wholes. The sort is incremental:
-# batches come in their order, and only the messages of one batch are sorted.
+# batches come in their order, and only the messages of one batch are sorted. They are sorted by a
+# sum, for which no index has an order: PostgreSQL might walk the whole table in the order of its
+# key, for each batch anew, until it has some of the batch.
 IN_BATCHES = """
     (SELECT {at} AS at, b.id AS batch, {columns}
     FROM messaging_batch b
     CROSS JOIN LATERAL (
         SELECT * FROM {table} m WHERE m.batch_id = b.id {messages}
-        ORDER BY m.id DESC LIMIT %(limit)s) m
+        ORDER BY m.id + 0 DESC LIMIT %(limit)s) m
     WHERE b.kind = '{kind}' {batches}
     ORDER BY {at} DESC, b.id DESC, m.id DESC LIMIT %(limit)s)
 """
@@ -258,8 +260,8 @@ def _joined(conditions: Sequence[str]) -> str:
 def _conditions_on_messages(chosen: LogFilter) -> list[str]:
     if not chosen.status:
         return []
-    # With the code, PostgreSQL can use the index on messages that were not delivered.
-    coded = ["m.error_code <> ''"] if chosen.status in NOT_DELIVERED_STATUSES else []
+    # Written as in the index on messages that were not delivered, by batch (`trouble_log`).
+    coded = ["SIGN(LENGTH(m.error_code)) = 1"] if chosen.status in NOT_DELIVERED_STATUSES else []
     return ["m.status = %(status)s", *coded]
 
 
@@ -284,11 +286,9 @@ def _times_of_days(chosen: LogFilter) -> dict[str, datetime]:
     zone = chosen.store.timezone if chosen.store else "UTC"
     times = {}
     if chosen.first:
-        times["since"] = utc_time_of_first_or_nearest_hour_on_day(chosen.first, 0, zone)
+        times["since"] = utc_time_of_hour(chosen.first, 0, zone)
     if chosen.last:
-        times["until"] = utc_time_of_first_or_nearest_hour_on_day(
-            chosen.last + timedelta(days=1), 0, zone
-        )
+        times["until"] = utc_time_of_hour(chosen.last + timedelta(days=1), 0, zone)
     return times
 
 

@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import User
 from astronote.common import audit
@@ -49,7 +49,7 @@ from contacts.phones import can_receive_sms
 from messaging import limits
 from messaging.direct_messages import (
     NewDirectMessage,
-    write_and_enqueue_direct_messages_or_raise_blocked,
+    enqueue_direct_messages,
 )
 from messaging.models import WebhookEvent
 from messaging.opt_in_secrets import is_opt_in_code_of_message, tracking_id_if_confirm_token_valid
@@ -72,7 +72,7 @@ ANSWER_BY_REPLY = "Yes, I agree: reply YES, or open {link}"
 # Double opt-in
 
 
-def get_or_send_opt_in_request_or_raise_blocked(
+def get_or_send_opt_in_request(
     contact: Contact,
     *,
     by: User | AnonymousUser | str,
@@ -96,7 +96,7 @@ def get_or_send_opt_in_request_or_raise_blocked(
         raise SendingBlocked(
             gettext("the store does not use double opt-in: switch it on at the store")
         )
-    own_or_default_sender_or_raise_sending_blocked(store)
+    sender_of_store(store)
     with transaction.atomic():
         contact = Contact.objects.select_for_update().get(pk=contact.pk)
         if reason := _reasons_against_asking_by_contact_id(store, [contact]).get(contact.pk):
@@ -112,9 +112,7 @@ def get_or_send_opt_in_request_or_raise_blocked(
             meta=dict(led_to_it or {}) | {"asked_by": audit.audit_name_of_account_or_program(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
-        if not limits.find_current_quiet_hours_end_unless_exempt(
-            MessageType.SERVICE, store.timezone
-        ):
+        if not limits.current_quiet_hours_end(MessageType.SERVICE, store.timezone):
             _enqueue_request_messages_and_mark_sent(store, [request])
     return request
 
@@ -173,9 +171,7 @@ def send_or_close_waiting_opt_in_requests() -> dict[str, int]:
             pk__in=waiting.values("contact__owner")
         )
         for store in stores.order_by("pk"):
-            if limits.find_current_quiet_hours_end_unless_exempt(
-                MessageType.SERVICE, store.timezone
-            ):
+            if limits.current_quiet_hours_end(MessageType.SERVICE, store.timezone):
                 continue
             try:
                 while batch := _send_or_close_next_requests_of_store(store):
@@ -281,8 +277,8 @@ def _enqueue_request_messages_and_mark_sent(store: User, requests: Sequence[OptI
     Raises:
         SendingBlocked: if the store may not send or cannot pay.
     """
-    sender = own_or_default_sender_or_raise_sending_blocked(store)
-    messages = write_and_enqueue_direct_messages_or_raise_blocked(
+    sender = sender_of_store(store)
+    messages = enqueue_direct_messages(
         store,
         [
             NewDirectMessage(
@@ -432,9 +428,7 @@ class CodeResult(StrEnum):
     REFUSED = "refused"  # something is in the way of consent
 
 
-def replace_and_send_opt_in_code_or_raise_blocked(
-    contact: Contact, text: str, *, wording: str, version: str
-) -> OptInRequest:
+def send_opt_in_code(contact: Contact, text: str, *, wording: str, version: str) -> OptInRequest:
     """Send a code to a contact that opted out and wants to come back; the store pays.
 
     An earlier code no longer counts.
@@ -474,9 +468,7 @@ def replace_and_send_opt_in_code_or_raise_blocked(
         )
         # Without the contact, since its number is suppressed and it asked for the code itself.
         message = NewDirectMessage(contact.phone or "", text, f"opt-in:{request.pk}")
-        request.tracking_id = write_and_enqueue_direct_messages_or_raise_blocked(store, [message])[
-            0
-        ].tracking_id
+        request.tracking_id = enqueue_direct_messages(store, [message])[0].tracking_id
         request.save(update_fields=["tracking_id"])
     return request
 
@@ -498,7 +490,7 @@ def find_open_code_request(contact: Contact) -> OptInRequest | None:
     return codes.filter(contact=contact, purpose=OptInPurpose.OPT_IN_AGAIN).first()
 
 
-def subscribe_by_code_or_count_wrong_attempt(
+def subscribe_by_code(
     contact: Contact, code: str, *, source: str, evidence: Evidence
 ) -> CodeResult:
     """Subscribe a contact again if this is the code that was sent to it.

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from contacts.opt_in_wording import CONFIRM_LINK_TAG
-from messaging.codes import alphanumeric_code_dropping_biased_bytes, leading_code_or_empty
+from messaging.codes import alphanumeric_code, leading_code_or_empty
 
 CODE_TAG = "{{opt_in_code}}"
 CODE_DIGITS = 6
@@ -64,9 +64,7 @@ def is_opt_in_code_of_message(tracking_id: str, code: str) -> bool:
 
 
 def _confirm_link_signature(tracking_id: str, secret: str) -> str:
-    return alphanumeric_code_dropping_biased_bytes(_keyed_digest("link", tracking_id, secret))[
-        :SIGNATURE_LENGTH
-    ]
+    return alphanumeric_code(_keyed_digest("link", tracking_id, secret))[:SIGNATURE_LENGTH]
 
 
 def _six_digit_code(tracking_id: str, secret: str) -> str:

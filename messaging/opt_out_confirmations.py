@@ -6,12 +6,12 @@ import logging
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import StoreId, User
 from astronote.common.languages import Language, language_of_store_or_country
 from contacts.models import Contact
-from messaging.direct_messages import get_or_enqueue_even_if_opted_out_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_even_if_opted_out
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ CONFIRMATIONS = {
 }
 
 
-def enqueue_opt_out_confirmation_if_wanted_and_possible(
+def enqueue_opt_out_confirmation(
     owner_id: StoreId, e164_phone: str, *, idempotency_key: str
 ) -> None:
     """Confirm an opt-out, in the store's language, if the store wants it.
@@ -43,10 +43,8 @@ def enqueue_opt_out_confirmation_if_wanted_and_possible(
     if not store.confirms_opt_outs or refuses.exists():
         return
     try:
-        name = store.company or own_or_default_sender_or_raise_sending_blocked(store)
+        name = store.company or sender_of_store(store)
         text = CONFIRMATIONS[language_of_store_or_country(store)].format(store=name)
-        get_or_enqueue_even_if_opted_out_or_raise_blocked(
-            store, e164_phone, text, key=f"opt-out:{idempotency_key}"
-        )
+        get_or_enqueue_even_if_opted_out(store, e164_phone, text, key=f"opt-out:{idempotency_key}")
     except SendingBlocked as blocked:
         log.info("store %s: an opt-out was not confirmed: %s", owner_id, blocked)

@@ -230,7 +230,7 @@ def _charge_accepted_and_release_unsent(moved: list[ChangedMessages]) -> None:
             parts = charges if group.status in ACCEPTED_STATUSES else releases
             parts[group.owner_id, group.batch_id] += group.parts
     for key in sorted(charges.keys() | releases.keys()):
-        credits.settle_reservation_even_if_expired(*key, charge=charges[key], release=releases[key])
+        credits.settle_reservation(*key, charge=charges[key], release=releases[key])
 
 
 def _notify_message_class_of_changes(

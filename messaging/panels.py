@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.accounts.models import User
 from astronote.common.charts import bar_chart_or_none_if_all_zero
@@ -153,7 +153,7 @@ def store_sending_eligibility_context(request: HttpRequest, store: User) -> dict
     """Whether a store may send, as whom, and under which limits."""
     sender, block_reason = "", ""
     try:
-        sender = own_or_default_sender_or_raise_sending_blocked(store)
+        sender = sender_of_store(store)
     except SendingBlocked as blocked:
         block_reason = str(blocked)
     return {

@@ -89,7 +89,7 @@ def _poll_and_record_statuses(batches: QuerySet[Batch]) -> dict[str, int]:
             answers = asyncio.run(
                 _fetch_statuses_within_rate([query.provider_message_id for query in queries])
             )
-            record_status_answers_and_stop_if_refused_or_mismatched(model, queries, answers, counts)
+            record_status_answers(model, queries, answers, counts)
     Batch.objects.filter(pk__in=[batch.pk for batch in chosen]).update(checked_at=now)
     if counts["asked"]:
         log.info("asked Mitto about messages: %s", counts)
@@ -135,7 +135,7 @@ def all_unknown_then_sent_messages_of_batches(
     return queries[:MAX_MESSAGES]
 
 
-def record_status_answers_and_stop_if_refused_or_mismatched(
+def record_status_answers(
     model: type[OutboundMessage],
     queries: list[StatusQuery],
     answers: list[mitto.StatusResult],
@@ -195,7 +195,7 @@ def record_status_answers_and_stop_if_refused_or_mismatched(
 def _store_mismatches_and_stop_if_any_new(mismatches: list[NewEvent]) -> None:
     """Stop all sending; not again for messages that a person has let sending go on with."""
     if count := insert_events_not_stored_yet(mismatches, WebhookEventType.POLL):
-        sending_stop.stop_sending_or_update_details(
+        sending_stop.stop_sending(
             StopReason.MISMATCHED_IDS,
             by="delivery status poller",
             details="Mitto names other texts or numbers for"
@@ -210,7 +210,7 @@ def _stop_sending_if_account_is_refused(answers: list[mitto.StatusResult]) -> No
     """
     for answer in answers:
         if isinstance(answer, mitto.CallRefused) and answer.status_code in mitto.ACCOUNT_REFUSALS:
-            sending_stop.stop_sending_or_update_details(
+            sending_stop.stop_sending(
                 StopReason.ACCOUNT_REFUSED,
                 by="delivery status poller",
                 details=f"Mitto answered {answer.status_code} to a status query: "

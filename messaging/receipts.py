@@ -57,9 +57,9 @@ MAX_CALL_DURATION = timedelta(minutes=5)
 
 def insert_receipts_and_enqueue_job(new_events: Sequence[NewEvent]) -> None:
     """Store receipts, each once, and enqueue a job that applies them."""
-    if insert_events_not_stored_yet(
-        new_events, WebhookEventType.RECEIPT
-    ) and jobs.start_debounce_or_true_if_redis_is_away(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
+    if insert_events_not_stored_yet(new_events, WebhookEventType.RECEIPT) and jobs.start_debounce(
+        DEBOUNCE_KEY, DEBOUNCE_SECONDS
+    ):
         jobs.enqueue_on_commit("delivery_status_poller", APPLY_RECEIPTS)
 
 
@@ -76,7 +76,7 @@ def _insert_and_reconnect_once_if_lost(new_events: list[NewEvent]) -> None:
 store_coalesced = WriteCoalescer(_insert_and_reconnect_once_if_lost)
 
 
-def wait_and_apply_received_receipts() -> dict[str, int]:
+def apply_received_receipts() -> dict[str, int]:
     """Apply the waiting receipts; schedule a retry of those whose message is not known yet.
 
     Waits while another process does the same.

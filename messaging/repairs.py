@@ -41,7 +41,7 @@ def _latest_abandoned_claim_time() -> CombinedExpression:
     return Now() - timedelta(minutes=settings.STUCK_LOCKED_MINUTES)
 
 
-def reset_stale_claims_to_pending_and_audit(dry_run: bool) -> int:
+def reset_stale_claims(dry_run: bool) -> int:
     """Make batches pending again whose worker died before the call."""
     stale = Batch.objects.filter(
         status=BatchStatus.CLAIMED, claimed_at__lt=_latest_abandoned_claim_time()
@@ -59,7 +59,7 @@ def reset_stale_claims_to_pending_and_audit(dry_run: bool) -> int:
     return returned
 
 
-def resend_or_give_up_unanswered_batches_and_audit(dry_run: bool) -> int:
+def resend_or_give_up_unanswered_batches(dry_run: bool) -> int:
     """Mark messages as unknown whose worker died during the call, and settle their batches.
 
     While QUEUE_ATTEMPTS allows another attempt, the batch returns to the queue instead.
@@ -84,7 +84,7 @@ def _resend_or_give_up_if_stale(batch_id: int) -> bool:
         return False
     error = "the worker died during the call"
     if batch.attempts < settings.QUEUE_ATTEMPTS:
-        batch_queue.return_to_queue_and_enqueue_if_claimed(
+        batch_queue.return_to_queue(
             batch, reason=f"attempt {batch.attempts + 1} ({error})", due_at=database_now()
         )
         audit.write_entry("batch to be sent again", batch, by=NAME, attempt=batch.attempts + 1)
@@ -109,7 +109,7 @@ def mark_queued_as_unknown(model: type[OutboundMessage], condition: Q, error: st
     )
 
 
-def enqueue_missing_batch_jobs_and_audit(dry_run: bool) -> int:
+def enqueue_missing_batch_jobs(dry_run: bool) -> int:
     """Enqueue jobs for due batches that have none, as after a loss of Redis.
 
     While all sending is stopped, that is one job for a probe that is due. One job too many is
@@ -124,7 +124,7 @@ def enqueue_missing_batch_jobs_and_audit(dry_run: bool) -> int:
     return missing
 
 
-def release_overdue_credits_of_ended_batches_and_audit(dry_run: bool) -> int:
+def release_overdue_credits(dry_run: bool) -> int:
     """Release credits of unknown messages whose reservation has expired.
 
     Reservations of open batches do not expire.
@@ -136,7 +136,7 @@ def release_overdue_credits_of_ended_batches_and_audit(dry_run: bool) -> int:
     ).order_by("pk")
     if dry_run:
         return overdue.count()
-    expired = credits.expire_and_release_overdue_of_ended_batches(
+    expired = credits.expire_overdue_reservations(
         list(overdue.values_list("batch_id", flat=True)[:CHUNK])
     )
     for owner_id, batch_id, amount in expired:
@@ -146,7 +146,7 @@ def release_overdue_credits_of_ended_batches_and_audit(dry_run: bool) -> int:
     return len(expired)
 
 
-def log_and_audit_inconsistent_wallets(dry_run: bool) -> int:
+def report_inconsistent_wallets(dry_run: bool) -> int:
     """Report wallets that differ from their ledger or reservations; nothing is changed."""
     wrong = rows(WRONG_WALLETS)
     for owner_id, *figures in wrong:

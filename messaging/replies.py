@@ -24,7 +24,7 @@ from astronote.common.times import parse_time_as_utc_or_none
 from astronote.queues import jobs
 from contacts.consent import Evidence, change_consent
 from contacts.marketing_blocks import (
-    wait_for_sends_and_hold_marketing,
+    hold_marketing,
     wait_for_sends_and_suppress_phones,
 )
 from contacts.models import ConsentEventType, Contact
@@ -79,7 +79,7 @@ APPLY_ANSWER_OF_PAGE = {
 RETRY_DELAY = timedelta(minutes=1)  # of a reply that cannot be applied
 
 
-def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
+def store_replies(events: Iterable[Mapping[str, Any]]) -> None:
     """Store replies, each once, and enqueue a job that applies them."""
     stored = insert_events_not_stored_yet(
         [_build_event_with_consent_request(event) for event in events], WebhookEventType.INBOUND
@@ -89,7 +89,7 @@ def store_replies_and_enqueue_job(events: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _enqueue_apply_job_unless_debounced() -> None:
-    if jobs.start_debounce_or_true_if_redis_is_away(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
+    if jobs.start_debounce(DEBOUNCE_KEY, DEBOUNCE_SECONDS):
         jobs.enqueue_on_commit("delivery_status_poller", APPLY_REPLIES)
 
 
@@ -157,7 +157,7 @@ def _build_event_with_consent_request(event: Mapping[str, Any]) -> NewEvent:
     )
 
 
-def wait_and_apply_received_replies() -> dict[str, int]:
+def apply_received_replies() -> dict[str, int]:
     """Apply the waiting replies in the order in which they came.
 
     Waits while another process does the same, and for open sending windows before an opt-out. A
@@ -294,7 +294,7 @@ def wait_and_suppress_opt_out_and_confirm(
     changed = {*suppressed_at, *(conversation.owner_id for conversation in opted_out)}
     if len(numbers) == 1:
         for owner_id in sorted(owner_id for owner_id in changed if owner_id is not None):
-            opt_out_confirmations.enqueue_opt_out_confirmation_if_wanted_and_possible(
+            opt_out_confirmations.enqueue_opt_out_confirmation(
                 owner_id, numbers[0], idempotency_key=f"reply:{event.pk}"
             )
     add_opt_outs_to_tallies(opted_out)
@@ -359,5 +359,5 @@ def _hold_marketing_unless_in_review_and_get_status(
     if open_reviews.filter(event_id__endswith=same_reply).exists():
         return WebhookEventStatus.PROCESSED
     for owner_id in meant_for.owner_ids:
-        wait_for_sends_and_hold_marketing(owner_id, numbers, reply_id=event.pk)
+        hold_marketing(owner_id, numbers, reply_id=event.pk)
     return WebhookEventStatus.REVIEW

@@ -96,9 +96,7 @@ def proposes_opt_out(reply: ReplyReview) -> bool:
 
 
 @transaction.atomic
-def decide_review_and_audit_or_raise_refused(
-    reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser | str
-) -> None:
+def decide_review(reply_id: int, *, is_opt_out: bool, by: User | AnonymousUser | str) -> None:
     """Decide whether a reply is an opt-out, let marketing go on if not, and write an audit entry.
 
     An opt-out also waits for open sending windows.

@@ -1,7 +1,7 @@
 """The sandbox: a server that behaves like Mitto's messaging API, with faults on request.
 
 `manage.py mitto_sandbox` and `python -m messaging.sandbox` run it, without Django. The client of
-Mitto is in `mitto.py`.
+Mitto is in `mitto.py`, what the sandbox takes and writes in `sandbox_bodies.py`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ import hmac
 import itertools
 import os
 import random
-import re
 import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, fields
-from datetime import UTC, datetime
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,92 +29,21 @@ import aiohttp
 import orjson
 from aiohttp import web
 
+from messaging.sandbox_bodies import (
+    CHOICES,
+    REPLY,
+    Behaviour,
+    Message,
+    classic_receipt,
+    entry_problem_or_empty,
+    message_object,
+    new_message_ids,
+    receipt_body,
+    reply_body,
+    status_of_receipt,
+)
+
 PR_SET_PDEATHSIG = 1  # of prctl(2)
-E164 = re.compile(r"\+[1-9]\d{6,14}")
-SENDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ]{1,9}[A-Za-z0-9]|\+\d{7,15}")
-FAULTS = [
-    "none",
-    "unauthorized",
-    "bad_request",
-    "too_many",
-    "too_many_bare",
-    "unavailable",
-    "unavailable_bare",
-    "unavailable_after",
-    "error_before",
-    "error_after",
-    "drop_before",
-    "drop_after",
-    "timeout_before",
-    "timeout_after",
-    "not_json",
-    "missing_items",
-    "extra_items",
-    "reordered_items",
-    "no_bulk_id",
-]
-REPLY = "Reply"  # stands among the receipts for an answer of the receiver
-RECEIPTS = ["normal", "early", "late", "twice", "reordered", "never"]
-# Forms in which Mitto may answer and post; nobody has published one (docs/rules.md#mitto-sandbox).
-CHOICES = {
-    "fault": FAULTS,
-    "receipts": RECEIPTS,
-    # The name of the ID in an answer; `top`: `id` at the top level of the answer to a single send.
-    "id_name": ["messageId", "id", "top"],
-    # One bad number: an item with `error`, an item without words, `errors` beside the items of a
-    # 2xx, or a 400 for the whole call, with problem details or with a bare JSON string.
-    "bad_number": ["item", "bare", "errors", "problem", "string"],
-    # How receipts and replies come: a list, classic fields, a query, a message object, each in an
-    # envelope.
-    "webhook_shape": ["list", "classic", "query", "message"],
-    "envelope": ["", "message", "data", "payload", "messages"],
-    "webhook_secret": ["header", "query", "path", "signature"],
-}
-
-
-@dataclass
-class Behaviour:
-    """Switches that can be changed while the sandbox runs; times in milliseconds or seconds."""
-
-    latency_ms: int = 0
-    receipt_delay_ms: int = 200
-    late_ms: int = 5000
-    undelivered_share: float = 0.0
-    receipts: str = "normal"
-    receipts_per_call: int = 100
-    fault: str = "none"
-    fault_share: float = 1.0
-    fault_count: int | None = None
-    retry_after_s: int = 1
-    timeout_ms: int = 60000
-    bulk_cap: int = 5000
-    status_latency_ms: int = 0
-    status_404_share: float = 0.0
-    account_status: int = 0  # with which every call is refused, such as 401; 0: none is
-    bad_numbers: str = ""  # separated by commas; a call with one of them is refused as a whole
-    accept_status: int = 200
-    id_name: str = "messageId"
-    bad_number: str = "item"
-    fails_after_acceptance: int = 0
-    without_bulk: int = 0  # the status that answers each bulk call, such as 404; 0: there are some
-    max_bytes: int = 0  # of a bulk call; a larger one is refused with 413; 0: there is no limit
-    items_name_destination: int = 0
-    parts_in_status: int = 1
-    webhook_shape: str = "list"
-    envelope: str = ""
-    webhook_chunked: int = 0
-    webhook_secret: str = "header"
-    reply_text: str = ""  # with which everybody answers a message that was delivered
-
-
-class Message:
-    """An accepted message, from a row of the ledger; with slots, as there may be millions."""
-
-    __slots__ = ("accepted_at", "bulk_id", "destination", "fails", "id", "sender", "text")
-
-    def __init__(self, row: list[Any]) -> None:
-        self.id, self.destination, self.text, self.sender, self.accepted_at, self.bulk_id = row[:6]
-        self.fails = row[6]
 
 
 class _Receipt(NamedTuple):
@@ -230,7 +157,7 @@ class Sandbox:
         ):
             return _error_response(400, "a destination is not valid")
         if self.behaviour.bad_number in ("problem", "string"):
-            problems = [problem for problem in map(_find_entry_problem, entries) if problem]
+            problems = [problem for problem in map(entry_problem_or_empty, entries) if problem]
             if problems and self.behaviour.bad_number == "string":
                 return web.json_response(f"One message of the call: {problems[0]}", status=400)
             if problems:
@@ -307,10 +234,8 @@ class Sandbox:
         behaviour = self.behaviour
         id_name = "messageId" if behaviour.id_name == "messageId" else "id"
         items, lines, accepted, errors = [], [], [], []
-        for entry, message_id in zip(
-            entries, _generate_message_ids(now, len(entries)), strict=True
-        ):
-            problem = _find_entry_problem(entry)
+        for entry, message_id in zip(entries, new_message_ids(now, len(entries)), strict=True):
+            problem = entry_problem_or_empty(entry)
             if problem:
                 items.append({"error": problem} if behaviour.bad_number == "item" else {})
                 errors.append(problem)
@@ -336,7 +261,7 @@ class Sandbox:
         if fault == "missing_items":
             items = items[:-1]
         elif fault == "extra_items":
-            items = [*items, {"messageId": _generate_message_ids(now, 1)[0]}]
+            items = [*items, {"messageId": new_message_ids(now, 1)[0]}]
         elif fault == "reordered_items":
             items = items[::-1]
         answer: dict[str, Any] = {"bulkId": bulk_id, "messages": items}
@@ -370,7 +295,7 @@ class Sandbox:
         provider_status = "Sent"
         if age_ms >= self.behaviour.receipt_delay_ms:
             provider_status = "Failure" if message.fails else "Delivered"
-        body = _build_message_object(message, provider_status, time.time())
+        body = message_object(message, provider_status, time.time())
         body["messageParts"] = self.behaviour.parts_in_status
         return web.Response(body=orjson.dumps(body), content_type="application/json")
 
@@ -402,13 +327,13 @@ class Sandbox:
         """Remove the receipt that is due first, and return its body."""
         _, _, message, provider_status, updated_at = heapq.heappop(self._receipts)
         if provider_status == REPLY:
-            return _build_reply(message, self.behaviour)
+            return reply_body(message, self.behaviour)
         match self.behaviour.webhook_shape:
             case "classic" | "query":
-                return _build_classic_receipt(message, provider_status)
+                return classic_receipt(message, provider_status)
             case "message":
-                return _build_message_object(message, provider_status, updated_at)
-        return _build_receipt_body(message, provider_status, updated_at)
+                return message_object(message, provider_status, updated_at)
+        return receipt_body(message, provider_status, updated_at)
 
     async def post_due_receipts_forever(self) -> None:
         """Post receipts when they are due, until cancelled."""
@@ -445,7 +370,7 @@ class Sandbox:
                 self.failed_posts += 1
                 return
         for receipt in receipts:
-            if status := _status_of_receipt(receipt):
+            if status := status_of_receipt(receipt):
                 self.posted[status] += 1
 
     def _build_webhook_request(self, receipts: list[dict[str, Any]]) -> dict[str, Any]:
@@ -554,98 +479,10 @@ class Sandbox:
         return app
 
 
-def _find_entry_problem(entry: Any) -> str:
-    """Why Mitto would refuse a message; empty if it would not."""
-    sms = entry.get("sms") if isinstance(entry, dict) else None
-    if not isinstance(sms, dict) or not entry.get("trafficAccountId"):
-        return "trafficAccountId and sms are required"
-    if not E164.fullmatch(str(entry.get("destination") or "")):
-        return "destination is not E.164"
-    if not SENDER.fullmatch(str(sms.get("sender") or "")):
-        return "sender is not valid"
-    return "" if sms.get("text") else "text is empty"
-
-
-def _build_receipt_body(
-    message: Message, provider_status: str, updated_at: float
-) -> dict[str, Any]:
-    """The body of a receipt or of the answer to a status query."""
-    return {
-        "messageId": message.id,
-        "deliveryStatus": provider_status,
-        "updatedAt": datetime.fromtimestamp(updated_at, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
-        "description": "the subscriber cannot be reached" if provider_status == "Failure" else None,
-        "destination": message.destination,
-    }
-
-
-def _build_message_object(
-    message: Message, provider_status: str, updated_at: float
-) -> dict[str, Any]:
-    """A message object of Mitto, whose sender is the account's own party."""
-    created_at = datetime.fromtimestamp(message.accepted_at, UTC)
-    return _build_receipt_body(message, provider_status, updated_at) | {
-        "text": message.text,
-        "sender": {"id": "s1", "messagingAppIdentifier": "421902023456", "name": "Account"},
-        "conversation": {"id": "c1", "participants": []},
-        "createdAt": created_at.strftime("%Y-%m-%dT%H:%M:%S.%f0Z"),
-        "requestInfo": {"sms": {"sender": message.sender, "text": message.text}},
-    }
-
-
-def _build_classic_receipt(message: Message, provider_status: str) -> dict[str, Any]:
-    """A receipt of the classic API; `sendtime` is when the message was sent."""
-    status = {"Failure": "UNDELIVERED"}.get(provider_status, provider_status.upper())
-    return {
-        "Id": message.id,
-        "MccMnc": "20201",
-        "status": status,
-        "receiver": message.destination.removeprefix("+"),
-        "errorcode": "0",
-        "reference": "",
-        "sendtime": datetime.fromtimestamp(message.accepted_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
-        "sendtimestamp": int(message.accepted_at),
-    }
-
-
-def _build_reply(message: Message, behaviour: Behaviour) -> dict[str, Any]:
-    """What the receiver of a message answers; in a message object its number is nested."""
-    number = message.destination.removeprefix("+")
-    reply = {"id": _generate_message_ids(time.time(), 1)[0]}
-    match behaviour.webhook_shape:
-        case "classic" | "query":
-            return reply | {"msisdn": number, "to": message.sender, "text": behaviour.reply_text}
-        case "message":
-            return reply | {
-                "sender": {"id": "s2", "messagingAppIdentifier": number, "name": None},
-                "conversation": {"id": "c1", "participants": []},
-                "createdAt": datetime.now(UTC).isoformat(),
-                "sms": {"text": behaviour.reply_text},
-            }
-    return reply | {"from": f"+{number}", "to": message.sender, "text": behaviour.reply_text}
-
-
-def _status_of_receipt(receipt: dict[str, Any]) -> str:
-    """The status of a receipt under which it is counted; empty for a reply."""
-    status: str = receipt.get("deliveryStatus") or receipt.get("status", "")
-    return {"UNDELIVERED": "Failure"}.get(status, status.capitalize())
-
-
 async def _iter_chunks(body: bytes) -> AsyncIterator[bytes]:
     """The body in small pieces, which makes the request chunked."""
     for start in range(0, len(body), 64):
         yield body[start : start + 64]
-
-
-ID_CHARACTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-
-
-def _generate_message_ids(now: float, count: int) -> list[str]:
-    """Create message IDs of 26 characters that sort by time, as Mitto's do."""
-    milliseconds = int(now * 1000)
-    prefix = "".join(ID_CHARACTERS[(milliseconds >> shift) & 31] for shift in range(45, -1, -5))
-    random_text = "".join(random.choices(ID_CHARACTERS, k=16 * count))
-    return [prefix + random_text[start : start + 16] for start in range(0, len(random_text), 16)]
 
 
 def _error_response(

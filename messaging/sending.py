@@ -40,13 +40,13 @@ from messaging import (
 )
 from messaging.batch_queue import (
     HELD,
-    cancel_unsent_batches_and_release_credits,
-    claim_next_batch_unless_stopped,
+    cancel_unsent_batches,
+    claim_next_batch,
     exponential_backoff_with_jitter,
-    return_to_queue_and_enqueue_if_claimed,
+    return_to_queue,
 )
 from messaging.batch_splitting import (
-    halve_and_requeue_if_claimed_below_max_parts,
+    halve_batch,
     was_any_part_accepted_by_mitto,
 )
 from messaging.database_age import DatabaseIsOlder
@@ -110,20 +110,20 @@ class PreparedMessage(NamedTuple):
     text: str
 
 
-def claim_and_process_next_batch_or_probe() -> BatchResult:
+def process_next_batch() -> BatchResult:
     """Claim the due batch with the lowest turn and send it, or hold, postpone or drop it.
 
     While all sending is stopped, only a probe is sent, when it is due.
     """
-    batch, probe = claim_next_batch_unless_stopped(), None
+    batch, probe = claim_next_batch(), None
     if batch is None:
-        batch = probe = sending_stop.claim_probe_of_random_store_and_schedule_next()
+        batch = probe = sending_stop.claim_probe()
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):
         result = _send_hold_postpone_or_drop_or_stop_all_sending(batch)
     if probe and result == BatchResult.ACCEPTED:
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="probe")
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="probe")
     elif probe and result in UNACCEPTED_RESULTS:
         sending_stop.count_refused_probe_and_delay_next()
     return result
@@ -133,10 +133,10 @@ def _send_hold_postpone_or_drop_or_stop_all_sending(batch: Batch) -> BatchResult
     """Send a claimed batch if its campaign may go on and no limit postpones it."""
     decision = batch.message_class.decide_whether_to_send(batch)
     if decision.drop:
-        cancel_unsent_batches_and_release_credits([batch.pk], skip_reason=Reason.CANCELLED)
+        cancel_unsent_batches([batch.pk], skip_reason=Reason.CANCELLED)
         return BatchResult.DROPPED
     if not decision.may_send:
-        return_to_queue_and_enqueue_if_claimed(batch, reason=decision.reason, due_at=HELD)
+        return_to_queue(batch, reason=decision.reason, due_at=HELD)
         return BatchResult.HELD
     try:
         return _send_or_raise_postponed(batch)
@@ -144,7 +144,7 @@ def _send_hold_postpone_or_drop_or_stop_all_sending(batch: Batch) -> BatchResult
         return _postpone_or_drop_if_too_late(batch, postponed)
     except DatabaseIsOlder as error:
         database_age.stop_sending_as_database_is_older(error)
-        return_to_queue_and_enqueue_if_claimed(batch, reason="sending is stopped", due_at=None)
+        return_to_queue(batch, reason="sending is stopped", due_at=None)
         return BatchResult.STOPPED
 
 
@@ -163,7 +163,7 @@ def _send_or_raise_postponed(batch: Batch) -> BatchResult:
     with sending_window(batch.owner_id):
         began = time.monotonic()
         try:
-            messages = mark_submitting_and_get_sendable_or_raise_postponed(batch)
+            messages = mark_submitting(batch)
             phones = [message.to for message in messages]
             has_opt_out = waiting_stops.is_possible_opt_out_waiting_or_too_many_to_read(
                 batch.owner_id, phones
@@ -213,9 +213,7 @@ def _requeue_uncalled_when_database_is_back(batch: Batch, error: Exception) -> B
     connection.close()
     log.warning("PostgreSQL: %s before the call", type(error).__name__)
     returned = repeat_while_connection_is_lost(
-        lambda: return_to_queue_and_enqueue_if_claimed(
-            batch, reason="PostgreSQL", due_at=None, attempts=batch.attempts
-        )
+        lambda: return_to_queue(batch, reason="PostgreSQL", due_at=None, attempts=batch.attempts)
     )
     return BatchResult.POSTPONED if returned else BatchResult.CLAIM_LOST
 
@@ -224,15 +222,15 @@ def _postpone_or_drop_if_too_late(batch: Batch, postponed: Postponed) -> BatchRe
     """Return a postponed batch to the queue; drop it if it would be older than its life then."""
     life = timedelta(hours=settings.CAMPAIGN_LIFE_HOURS)
     if postponed.until > batch.created_at + life:
-        cancel_unsent_batches_and_release_credits([batch.pk], skip_reason=Reason.TOO_LATE)
+        cancel_unsent_batches([batch.pk], skip_reason=Reason.TOO_LATE)
         log.warning("dropped: %s, which is after its life", postponed)
         return BatchResult.TOO_LATE
-    return_to_queue_and_enqueue_if_claimed(batch, reason=postponed.reason, due_at=postponed.until)
+    return_to_queue(batch, reason=postponed.reason, due_at=postponed.until)
     log.info("%s", postponed)
     return BatchResult.POSTPONED
 
 
-def mark_submitting_and_get_sendable_or_raise_postponed(batch: Batch) -> list[PreparedMessage]:
+def mark_submitting(batch: Batch) -> list[PreparedMessage]:
     """Mark a claimed batch as being submitted and skip the messages that must not be sent.
 
     Checks the store's caps, consent, suppressions and contacts' caps just before the call
@@ -248,14 +246,12 @@ def mark_submitting_and_get_sendable_or_raise_postponed(batch: Batch) -> list[Pr
     newest_in_redis = _newest_submission_number_or_raise_postponed()
     with transaction.atomic():
         if limits.is_any_cap_set():
-            limits.wait_and_lock_store_caps(batch.owner_id)
+            limits.lock_store_caps(batch.owner_id)
             limits.raise_postponed_if_over_store_cap(batch)
         messages, skipped = _split_sendable_and_skipped(batch)
         number = None
         if messages:
-            number = database_age.mark_submitting_and_take_number_or_raise_older(
-                batch, newest_in_redis=newest_in_redis
-            )
+            number = database_age.begin_submission(batch, newest_in_redis=newest_in_redis)
             still_claimed = number is not None
         else:
             still_claimed = bool(
@@ -266,7 +262,7 @@ def mark_submitting_and_get_sendable_or_raise_postponed(batch: Batch) -> list[Pr
         if still_claimed:
             outcomes.record_mostly_first_outcomes_and_settle_credits(batch.message_class, skipped)
     if not still_claimed:  # or sending was stopped meanwhile
-        return_to_queue_and_enqueue_if_claimed(batch, reason="sending is stopped", due_at=None)
+        return_to_queue(batch, reason="sending is stopped", due_at=None)
         return []
     if number is not None:
         batch.attempts += 1
@@ -405,13 +401,10 @@ def _stop_sending_halve_or_fail(
     words = f"Mitto answered {result.status_code}: {result.error or 'no words'}"
     if result.status_code in mitto.ACCOUNT_REFUSALS | mitto.NO_BULK_STATUSES or (
         not was_any_part_accepted_by_mitto(batch)
-        and sending_stop.increment_refused_calls_since_last_accepted()
-        >= sending_stop.MAX_REFUSED_IN_A_ROW
+        and sending_stop.count_refused_call() >= sending_stop.MAX_REFUSED_IN_A_ROW
     ):
-        sending_stop.stop_sending_or_update_details(
-            StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words
-        )
-        if return_to_queue_and_enqueue_if_claimed(
+        sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by=sending_stop.ACTOR, details=words)
+        if return_to_queue(
             batch,
             reason=f"Mitto, which refuses all ({words})",
             due_at=None,
@@ -419,7 +412,7 @@ def _stop_sending_halve_or_fail(
             deferrals=F("deferrals") + 1,
         ):
             return BatchResult.ACCOUNT_REFUSED
-    elif len(messages) > 1 and halve_and_requeue_if_claimed_below_max_parts(
+    elif len(messages) > 1 and halve_batch(
         batch, [message.id for message in messages], reason=f"its turn as a part ({words})"
     ):
         log.warning("%s: it is halved, to find the messages at fault", words)
@@ -455,7 +448,7 @@ def _record_part_and_requeue_rest(
     """Record the answers about the first messages; the batch returns to the queue with the rest."""
     submitted = messages[: len(result.items)]
     with transaction.atomic():
-        if not return_to_queue_and_enqueue_if_claimed(
+        if not return_to_queue(
             batch,
             reason="messages are sent one by one",
             due_at=None,
@@ -499,7 +492,7 @@ def _requeue_or_fail_if_reservation_expires_first(
         _settle_as_failed_if_own_attempt(batch, messages, Reason.NOT_TAKEN, result.error)
         log.error("Mitto did not accept it before its reservation expired")
         return BatchResult.GIVEN_UP
-    if not return_to_queue_and_enqueue_if_claimed(
+    if not return_to_queue(
         batch,
         reason=f"Mitto ({result.error})",
         due_at=until,
@@ -518,7 +511,7 @@ def _requeue_ambiguous_with_backoff_if_claimed(
 ) -> BatchResult:
     """Return a batch to the queue that Mitto may have accepted: QUEUE_ATTEMPTS allows repeats."""
     until = database_now() + exponential_backoff_with_jitter(batch.attempts - 1)
-    if not return_to_queue_and_enqueue_if_claimed(
+    if not return_to_queue(
         batch, reason=f"attempt {batch.attempts + 1} ({result.error})", due_at=until
     ):
         log.error("claim lost after the call to Mitto")

@@ -162,9 +162,7 @@ def is_stopped_by_old_or_restored_database() -> bool:
 
 
 @transaction.atomic
-def stop_sending_or_update_details(
-    reason: StopReason, *, by: User | AnonymousUser | str, details: str = ""
-) -> None:
+def stop_sending(reason: StopReason, *, by: User | AnonymousUser | str, details: str = "") -> None:
     """Stop all sending for a reason; if it stands already, only its details change.
 
     If Mitto refuses the account, the first probe follows after QUEUE_BACKOFF_MS.
@@ -196,12 +194,10 @@ STOP_SENDING = """
 
 
 def _enqueue_probe(at: datetime) -> None:
-    jobs.enqueue_or_replace_delayed_job_on_commit(
-        "sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}"
-    )
+    jobs.enqueue_delayed_on_commit("sms", at, SEND_NEXT, job_id=f"probe-{at.timestamp():.0f}")
 
 
-def increment_refused_calls_since_last_accepted() -> int:
+def count_refused_call() -> int:
     """Count a call that Mitto refused; return how many were since it last accepted one."""
     count: int = rows(COUNT_REFUSED_CALL)[0][0]
     return count
@@ -236,7 +232,7 @@ def stop_if_recent_failures_exceed_limit(error: str) -> None:
     bad, total = rows(COUNT_BAD_MESSAGES.format(messages=messages), params)[0]
     if total >= MIN_RECENT_MESSAGES and bad * 100 >= total * settings.STOP_SENDING_PERCENT:
         last = f" (Mitto's last answer: {error})" if error else ""
-        stop_sending_or_update_details(
+        stop_sending(
             StopReason.ACCOUNT_REFUSED,
             by=ACTOR,
             details=f"{bad:,} of the last {total:,} messages failed or are unknown{last}",
@@ -266,7 +262,7 @@ MESSAGES_OF_BATCHES = """
 
 
 @transaction.atomic
-def claim_probe_of_random_store_and_schedule_next() -> Batch | None:
+def claim_probe() -> Batch | None:
     """Claim one message as a probe, in a batch of its own; None if no probe or batch is due.
 
     It is of a store picked at random, so that a store whose messages are refused does not keep the
@@ -325,7 +321,7 @@ def _save_and_enqueue_next_probe(stop: SendingStop) -> None:
     _enqueue_probe(stop.next_probe_at)
 
 
-def let_sending_go_on_or_raise(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
+def resume_sending(reason: StopReason, *, by: User | AnonymousUser | str) -> None:
     """End a reason because a person says so.
 
     Raises:
@@ -333,14 +329,14 @@ def let_sending_go_on_or_raise(reason: StopReason, *, by: User | AnonymousUser |
     """
     if reason in NOT_ENDED_BY_A_PERSON:
         raise CannotGoOn(f"{reason.label}. {WAYS_ON[reason]}")
-    if not end_stop_and_enqueue_due_batches(reason, by=by):
+    if not end_stop(reason, by=by):
         raise CannotGoOn(
             gettext("sending is not stopped for this reason: %(reason)s") % {"reason": reason.value}
         )
 
 
 @transaction.atomic
-def end_stop_and_enqueue_due_batches(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
+def end_stop(reason: StopReason, *, by: User | AnonymousUser | str) -> bool:
     """End a reason, enqueue jobs for what may be sent then, and write an audit entry.
 
     The time for which sending was stopped does not count for the life of credit reservations.

@@ -33,7 +33,7 @@ def build_unsaved_library_templates(language: str) -> list[MessageTemplate]:
     ]
 
 
-def copy_missing_library_templates_and_audit(store: User, language: str, *, by: Any) -> int:
+def copy_library_templates(store: User, language: str, *, by: Any) -> int:
     """Give a store the templates of the library that it does not have; return how many.
 
     A template of the same name stays as it is.

@@ -18,7 +18,7 @@ GATHER_SECONDS = 0.5
 
 def send_next_batch() -> str:
     """Queue sms: send the due batch with the lowest turn."""
-    result = sending.claim_and_process_next_batch_or_probe().value
+    result = sending.process_next_batch().value
     log.debug("batch: %s", result)
     return result
 
@@ -29,7 +29,7 @@ def apply_receipts() -> dict[str, int]:
     First waits GATHER_SECONDS, since applying many at once costs less for each.
     """
     time.sleep(GATHER_SECONDS)
-    counts = receipts.wait_and_apply_received_receipts()
+    counts = receipts.apply_received_receipts()
     if any(counts.values()):
         log.info("receipts: %s", counts)
     return counts
@@ -37,7 +37,7 @@ def apply_receipts() -> dict[str, int]:
 
 def apply_replies() -> dict[str, int]:
     """Queue delivery_status_poller: apply the waiting replies."""
-    counts = replies.wait_and_apply_received_replies()
+    counts = replies.apply_received_replies()
     if any(counts.values()):
         log.info("replies: %s", counts)
     return counts

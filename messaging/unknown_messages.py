@@ -29,17 +29,21 @@ class CannotSendAgain(ValueError):
     """Unknown messages cannot be sent again; the text says why."""
 
 
-def mark_unknown_delivered_charge_and_audit(
+def mark_unknown_delivered(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> MessageCount:
-    """Mark unknown messages as delivered and charge them. Returns how many were unknown."""
+    """Mark unknown messages as delivered and charge them, with an audit entry; return how many."""
     return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.DELIVERED, by=by)
 
 
-def mark_unknown_failed_release_and_audit(
+def mark_unknown_failed(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> MessageCount:
-    """Mark unknown messages as failed and release their credits. Returns how many were unknown."""
+    """Mark unknown messages as failed and release their credits, with an audit entry.
+
+    Returns:
+        How many were unknown.
+    """
     return _mark_settle_and_audit_unknown(model, message_ids, MessageStatus.FAILED, by=by)
 
 
@@ -63,7 +67,7 @@ def _mark_settle_and_audit_unknown(
 
 
 @transaction.atomic
-def requeue_unknown_not_sent_otherwise_or_raise(
+def requeue_unknown(
     model: type[OutboundMessage], message_ids: Sequence[int], *, by: User | AnonymousUser | str
 ) -> MessageCount:
     """Put unknown messages into new batches and enqueue jobs that send them. Returns how many.
@@ -99,9 +103,7 @@ def requeue_unknown_not_sent_otherwise_or_raise(
             size=len(in_batch),
             turn=lowest_due_turn_or_zero(),
         )
-        credits.settle_reservation_even_if_expired(
-            old_batch.owner_id, old_batch.pk, charge=0, release=parts
-        )
+        credits.settle_reservation(old_batch.owner_id, old_batch.pk, charge=0, release=parts)
         new_batches.append(
             credits.NewBatch(StoreId(new_batch.owner_id), BatchId(new_batch.pk), parts)
         )
@@ -142,7 +144,7 @@ def resolve_unknown_in_transaction_per_batch(
         How many were unknown.
 
     Raises:
-        InsufficientCredits, CannotSendAgain: as `requeue_unknown_not_sent_otherwise_or_raise`.
+        InsufficientCredits, CannotSendAgain: as `requeue_unknown`.
     """
     unknown = model.objects.filter(status=MessageStatus.UNKNOWN, **filters)
     batch_ids = unknown.order_by("batch").values_list("batch", flat=True).distinct()

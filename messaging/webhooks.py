@@ -84,7 +84,7 @@ async def authenticate_and_store_events_or_refuse(head: RequestHead, read_body: 
                 _parse_and_store_receipts_and_get_replies, head, limit, body, address
             )
         if new_replies:
-            await _run_in_thread(replies.store_replies_and_enqueue_job, new_replies)
+            await _run_in_thread(replies.store_replies, new_replies)
     except DatabaseError as error:
         return _log_and_build_unavailable_answer(error)
     return Answer(HTTPStatus.ACCEPTED)
@@ -121,7 +121,7 @@ def answer_webhook_through_django(request: HttpRequest, **url_kwargs: str) -> Ht
         _require_signature_unless_secret_sent(head, limit, body)
         kept_requests.keep_request_in_thread_if_watched(head, body, _threads)
         if new_replies := _parse_and_store_receipts_and_get_replies(head, limit, body, address):
-            replies.store_replies_and_enqueue_job(new_replies)
+            replies.store_replies(new_replies)
         answer = Answer(HTTPStatus.ACCEPTED)
     except RequestRefused as refused:
         answer = Answer(refused.status, orjson.dumps({"error": refused.error}))

@@ -101,7 +101,7 @@ def _fill(place: Installation) -> dict[str, str]:
     wait_until(has_outcomes, 240)
     _spread_over_the_day(ended)
     sent = CampaignMessage.objects.filter(status="delivered").order_by("pk")
-    replies.store_replies_and_enqueue_job(
+    replies.store_replies(
         [{"from": sent[30 * n].to, "text": text} for n, text in enumerate(REPLIES)]
     )
     wait_until(lambda: not WebhookEvent.objects.filter(status="received").exists())

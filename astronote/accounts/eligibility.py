@@ -1,6 +1,6 @@
 """Whether a store may send, and under which sender ID (rules.md#eligibility).
 
-`own_or_default_sender_or_raise_sending_blocked` answers for one store, with the reason if not;
+`sender_of_store` answers for one store, with the reason if not;
 `User.objects.eligible_to_send_annotated_with_sender()` selects many stores by the same rule.
 """
 
@@ -17,7 +17,7 @@ class SendingBlocked(Exception):
     """Something cannot be sent now; the message is a reason for the operator."""
 
 
-def own_or_default_sender_or_raise_sending_blocked(store: User) -> str:
+def sender_of_store(store: User) -> str:
     """The sender ID of a store that may send.
 
     Raises:

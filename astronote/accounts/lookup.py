@@ -6,7 +6,7 @@ from django.db.models import Q
 from astronote.accounts.models import User
 
 
-def get_store_by_email_or_id_or_command_error(email_or_id: str) -> User:
+def get_store_or_command_error(email_or_id: str) -> User:
     """The store of this e-mail address or id.
 
     Raises:
@@ -19,7 +19,7 @@ def get_store_by_email_or_id_or_command_error(email_or_id: str) -> User:
     return store
 
 
-def get_active_operator_by_email_or_command_error(email: str) -> User:
+def get_operator_or_command_error(email: str) -> User:
     """The active operator with this e-mail address.
 
     Raises:

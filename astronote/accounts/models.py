@@ -79,7 +79,7 @@ class UserQuerySet(models.QuerySet["User"]):
     def eligible_to_send_annotated_with_sender(self) -> UserQuerySet:
         """Stores that may send.
 
-        The rule is that of `eligibility.own_or_default_sender_or_raise_sending_blocked`. Each
+        The rule is that of `eligibility.sender_of_store`. Each
         has `sender`, its sender ID.
         """
         default_sender = models.Value(settings.MITTO_SENDER)

@@ -38,9 +38,7 @@ def highest_role_or_superuser_or_empty(account: User) -> str:
 
 
 @transaction.atomic
-def change_role_or_raise_if_own_or_superuser(
-    account: User, role: str, *, by: User | AnonymousUser | str
-) -> None:
+def change_role(account: User, role: str, *, by: User | AnonymousUser | str) -> None:
     """Give the account this role and no other.
 
     Raises:
@@ -56,9 +54,7 @@ def change_role_or_raise_if_own_or_superuser(
 
 
 @transaction.atomic
-def set_active_and_audit_ending_sessions_if_disabled(
-    account: User, active: bool, *, by: User | AnonymousUser | str
-) -> None:
+def set_active(account: User, active: bool, *, by: User | AnonymousUser | str) -> None:
     """Disable the account, which ends its sessions, or enable it again.
 
     Raises:

@@ -43,9 +43,7 @@ def make_password_link_and_audit(account: User, *, by: User | AnonymousUser | st
     return _build_password_link_with_token(account)
 
 
-def audit_and_mail_password_link_in_background(
-    account: User, *, by: User | AnonymousUser | str
-) -> None:
+def mail_password_link_in_background(account: User, *, by: User | AnonymousUser | str) -> None:
     """Send the account a link by e-mail."""
     audit.write_entry("password link mailed", account, by=by)
     message = EmailMessage(
@@ -85,11 +83,9 @@ class ForgottenPasswordForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"type": "email", "autocomplete": "email"}),
     )
 
-    def mail_link_to_active_operator_once_per_ten_minutes(self) -> None:
+    def mail_password_link(self) -> None:
         """Send the link, at most one in ten minutes to an account."""
         email = self.cleaned_data["email"].strip().lower()
         account = Operator.objects.filter(email=email, is_active=True).first()
-        if account and jobs.start_debounce_or_true_if_redis_is_away(
-            f"astronote:password-link:{account.pk}", MAIL_EVERY
-        ):
-            audit_and_mail_password_link_in_background(account, by="forgotten password")
+        if account and jobs.start_debounce(f"astronote:password-link:{account.pk}", MAIL_EVERY):
+            mail_password_link_in_background(account, by="forgotten password")

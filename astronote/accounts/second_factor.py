@@ -87,7 +87,7 @@ def qr_code_data_uri_of_key(account: User, key: str) -> str:
     return segno.make(f"otpauth://totp/{label}?{query}").svg_data_uri(scale=4, light="white")
 
 
-def replace_app_and_recovery_codes_or_refuse_code(account: User, key: str, code: str) -> list[str]:
+def replace_authenticator_app(account: User, key: str, code: str) -> list[str]:
     """Give the account a second factor; return its recovery codes, which are shown once.
 
     Raises:

@@ -27,7 +27,7 @@ PASSWORD_WAS_RIGHT = "password was right"  # in the session of a login that wait
 SECONDS_TO_USE_THE_KEY = 300
 
 
-def can_offer_keys_as_site_is_https_or_localhost() -> bool:
+def can_offer_keys() -> bool:
     """Whether browsers offer keys at the installation's address: by https, or on this machine."""
     (origin,) = settings.OTP_WEBAUTHN_ALLOWED_ORIGINS
     return bool(origin.startswith(("https://", "http://localhost")))
@@ -39,7 +39,7 @@ def list_keys(account: User) -> QuerySet[Any]:
     return keys.order_by("pk")
 
 
-def remove_key_and_audit_if_found(account: User, key_id: int) -> bool:
+def remove_key(account: User, key_id: int) -> bool:
     """Remove one of the account's keys and write an audit entry; return whether it was there."""
     count, _ = WebAuthnCredential.objects.filter(user=account, pk=key_id).delete()
     if count:
@@ -56,7 +56,7 @@ def remember_shown_password_in_session(request: HttpRequest, account: User) -> N
     }
 
 
-def account_with_recently_shown_password_or_none(request: HttpRequest) -> User | None:
+def account_with_recent_password(request: HttpRequest) -> User | None:
     """The account whose password this visitor has shown, unless that is long ago or changed."""
     shown = request.session.get(PASSWORD_WAS_RIGHT)
     if shown is None or time.time() - shown["at"] > SECONDS_TO_USE_THE_KEY:
@@ -85,7 +85,7 @@ class BeginLoginBySecurityKey(
     """Gives the challenge for a key of the account that waits for one."""
 
     def get_user(self) -> User | None:  # noqa: D102
-        return account_with_recently_shown_password_or_none(self.request)
+        return account_with_recent_password(self.request)
 
 
 class CompleteLoginBySecurityKey(
@@ -94,7 +94,7 @@ class CompleteLoginBySecurityKey(
     """Logs the account in that waits for its key, if the key signed the challenge."""
 
     def get_user(self) -> User | None:  # noqa: D102
-        return account_with_recently_shown_password_or_none(self.request)
+        return account_with_recent_password(self.request)
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """Log in; a key that is not taken is a failed login."""

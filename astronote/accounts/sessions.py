@@ -77,7 +77,7 @@ def _utc_time_of_epoch_or_none(seconds: float | None) -> datetime | None:
 
 
 @receiver(user_logged_in)
-def note_login_time_address_and_browser_in_session(request: HttpRequest, **_: Any) -> None:
+def note_login_in_session(request: HttpRequest, **_: Any) -> None:
     """Remember in a new session when and from where it was begun."""
     now = time.time()
     request.session.update(

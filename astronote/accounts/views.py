@@ -66,7 +66,7 @@ def account_page(request: HttpRequest) -> HttpResponse:
         needs_second_factor=second_factor.is_required_as_account_manages_operators(account),
         can_mail=can_mail(),
         keys=security_keys.list_keys(account),
-        can_add_keys=security_keys.can_offer_keys_as_site_is_https_or_localhost(),
+        can_add_keys=security_keys.can_offer_keys(),
     )
 
 
@@ -90,7 +90,7 @@ def toggle_own_alert_mails_and_audit(request: HttpRequest) -> HttpResponse:
 @require_POST
 def remove_own_security_key_and_audit(request: HttpRequest, key_id: int) -> HttpResponse:
     """Remove one of one's own security keys."""
-    if security_keys.remove_key_and_audit_if_found(_logged_in_account(request), key_id):
+    if security_keys.remove_key(_logged_in_account(request), key_id):
         messages.success(request, gettext("The security key was removed."))
     return redirect("account")
 
@@ -112,7 +112,7 @@ def end_one_or_all_other_own_sessions(request: HttpRequest) -> HttpResponse:
     return redirect("account")
 
 
-def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpResponse:
+def set_up_second_factor(request: HttpRequest) -> HttpResponse:
     """Show a key for the authenticator app, and take it once a code of it was entered."""
     account = _logged_in_account(request)
     if second_factor.has_confirmed_authenticator_app(account):
@@ -121,9 +121,7 @@ def set_up_second_factor_and_end_other_sessions(request: HttpRequest) -> HttpRes
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            codes = second_factor.replace_app_and_recovery_codes_or_refuse_code(
-                account, key, form.cleaned_data["code"]
-            )
+            codes = second_factor.replace_authenticator_app(account, key, form.cleaned_data["code"])
         except SecondFactorRefused as refused:
             form.add_error("code", str(refused))
         else:
@@ -234,7 +232,7 @@ class ForgottenPasswordView(FormView):  # type: ignore[type-arg]  # no generic a
 
     def form_valid(self, form: ForgottenPasswordForm) -> HttpResponse:
         """Send the link and say so."""
-        form.mail_link_to_active_operator_once_per_ten_minutes()
+        form.mail_password_link()
         messages.success(
             self.request,
             gettext(

@@ -21,7 +21,8 @@ from unfold.views import ChangeList
 
 from astronote.accounts.models import Operator
 from astronote.common import audit
-from astronote.common.admin_lists import KeysetChangeList, ReadOnlyAdmin
+from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.admin_paging import KeysetChangeList
 from astronote.common.audit import AuditEntry
 from astronote.common.sql import rows
 
@@ -85,11 +86,20 @@ class AuditChangeList(KeysetChangeList):
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what to which row."""
 
-    list_display = ["at", "who", "action", "what", "owner", "in_words"]
+    list_display = fields = ["at", "who", "action", "what", "owner", "details_in_words"]
     list_filter = [WhoFilter, ActionFilter]
     list_select_related = ["owner", "actor"]
     search_fields = ["subject"]
     search_help_text = _("What it was done to, by its kind and number, such as: campaign 12.")
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> AuditEntry | None:
+        """The entry, with the row that it is about."""
+        entry: AuditEntry | None = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            audit.find_subject_rows([entry])
+        return entry
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return AuditChangeList
@@ -119,7 +129,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return format_html('<a class="underline" href="{}">{}</a>', address, label)
 
     @admin.display(description=_("details"))
-    def in_words(self, entry: AuditEntry) -> str:
+    def details_in_words(self, entry: AuditEntry) -> str:
         return _write_details(entry.details)
 
 

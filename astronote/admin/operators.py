@@ -139,9 +139,7 @@ class OperatorAdmin(LargeTableAdmin):
             super().save_model(request, obj, form, change)
             operators.audit_address_change(obj, by=request.user)
         if "role" in form.changed_data:
-            operators.change_role_or_raise_if_own_or_superuser(
-                obj, form.cleaned_data["role"], by=request.user
-            )
+            operators.change_role(obj, form.cleaned_data["role"], by=request.user)
 
     def response_add(
         self, request: HttpRequest, obj: Operator, post_url_continue: str | None = None
@@ -168,9 +166,7 @@ class OperatorAdmin(LargeTableAdmin):
                 case "remove-second-factor":
                     second_factor.remove_all_factors_and_audit(operator, by=by)
                 case "disable" | "enable":
-                    operators.set_active_and_audit_ending_sessions_if_disabled(
-                        operator, action == "enable", by=by
-                    )
+                    operators.set_active(operator, action == "enable", by=by)
                 case _:
                     raise Http404
         except ValidationError as error:
@@ -183,7 +179,7 @@ class OperatorAdmin(LargeTableAdmin):
         self, request: HttpRequest, operator: Operator
     ) -> HttpResponse:
         if password_links.can_mail():
-            password_links.audit_and_mail_password_link_in_background(operator, by=request.user)
+            password_links.mail_password_link_in_background(operator, by=request.user)
             messages.success(
                 request, gettext("A link is on its way to %(email)s.") % {"email": operator.email}
             )

@@ -1,8 +1,8 @@
-"""Base classes of the admin's lists: columns, the store that they show, and paging to the end."""
+"""Base classes of the admin's lists: columns, the store shown, rights, and the audit trail."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
@@ -11,7 +11,6 @@ from django.contrib.admin.utils import NotRelationField, get_fields_from_path, u
 from django.contrib.auth import get_user_model
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import FieldDoesNotExist, PermissionDenied
-from django.core.paginator import Paginator
 from django.db import models
 from django.db.models.query import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -25,13 +24,13 @@ from unfold.views import ChangeList
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.sql import rows
+from astronote.common.admin_paging import NEWER, OLDER, BoundedPaginator, KeysetChangeList
 from astronote.common.store_time import format_store_time_or_dash
+from astronote.common.stored_words import json_in_words
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
-MAX_COUNTED = 10_000
 STORE_PARAMETER = "owner__id__exact"
 STORE_NAME_PARAMETER = "store"
 SESSION_STORE = "store_of_lists"
@@ -39,129 +38,6 @@ STORES_SUGGESTED = 300
 STORE_OF_CHOICES = "store_of_choices"  # as in admin.js
 # Of a list that grows with customers and messages: any other order would sort the whole table.
 KEY_ONLY = ("id",)
-# The key of the row that a page of a list begins after, going down or up.
-OLDER, NEWER = "before", "after"
-
-
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # no generic at run time
-    """Counts at most MAX_COUNTED rows, so that a list of millions opens at once."""
-
-    @cached_property
-    def count(self) -> int:
-        """The number of rows, at most MAX_COUNTED."""
-        rows = cast("models.QuerySet[Any]", self.object_list)
-        return int(rows.order_by()[:MAX_COUNTED].count())
-
-
-class KeysetChangeList(ChangeList):
-    """A list that is paged by the key of its rows, so that its end is as near as its beginning.
-
-    A list that somebody sorted by another column is paged by number, as Django does.
-    """
-
-    has_older = has_newer = False
-    first_key = last_key = None
-
-    def get_filters_params(self, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The parameters that filter; the place in the list is none."""
-        found: dict[str, Any] = super().get_filters_params(params)
-        return {name: value for name, value in found.items() if name not in (OLDER, NEWER)}
-
-    def get_ordering_field(self, field_name: Any) -> Any:
-        """The order of a column; None of one that may not be sorted, whatever the address says."""
-        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
-
-    @cached_property
-    def is_ordered_by_paging_key(self) -> bool:
-        """Whether the rows come in the order of the list's key."""
-        ordering = self._ordering_of_model_admin
-        is_default = "o" not in self.params and len(ordering) == 1
-        return is_default and ordering[0] in self.model_admin.list_keys
-
-    @property
-    def _ordering_of_model_admin(self) -> list[str]:
-        return [str(name) for name in self.model_admin.get_ordering(self.request)]
-
-    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
-        self.request = request
-        super().__init__(request, *args, **kwargs)
-
-    def get_results(self, request: HttpRequest) -> None:
-        """The rows of this page, and whether there are more on either side."""
-        super().get_results(request)
-        # The theme writes a second count on top of the list where the two differ.
-        self.full_result_count = self.result_count
-        if not self.is_ordered_by_paging_key:
-            return
-        ordered_by = self._ordering_of_model_admin[0]
-        column, is_descending = ordered_by.removeprefix("-"), ordered_by.startswith("-")
-        older, newer = request.GET.get(OLDER, ""), request.GET.get(NEWER, "")
-        queryset = self.queryset
-        size = self.list_per_page + 1
-        if newer.isdecimal():
-            comparison = "gt" if is_descending else "lt"
-            found = queryset.filter(**{f"{column}__{comparison}": newer})
-            found = list(found.order_by(column if is_descending else f"-{column}")[:size])
-            self.has_older, self.has_newer = True, len(found) == size
-            found = found[: self.list_per_page][::-1]
-        else:
-            if older.isdecimal():
-                comparison = "lt" if is_descending else "gt"
-                queryset = queryset.filter(**{f"{column}__{comparison}": older})
-            found = list(queryset[:size])
-            self.has_newer, self.has_older = older.isdecimal(), len(found) == size
-            found = found[: self.list_per_page]
-            if column != "pk" and older.isdecimal() and not self.has_older:
-                # No comparison finds those whose key is empty: they stand at the end.
-                without_key = self.queryset.filter(**{f"{column}__isnull": True})
-                found += without_key[: self.list_per_page]
-        self.result_list = found
-        self.multi_page = self.has_older or self.has_newer
-        self.can_show_all = False
-        if found:
-            attribute = "pk" if column == "pk" else f"{column}_id"
-            self.first_key = getattr(found[0], attribute)
-            self.last_key = getattr(found[-1], attribute)
-            self.has_older = self.has_older and self.last_key is not None
-
-    @property
-    def older_link(self) -> str:
-        """The address of the next page."""
-        return str(self.get_query_string({OLDER: self.last_key}, [NEWER, "p"]))
-
-    @property
-    def newer_link(self) -> str:
-        """The address of the page before."""
-        return str(self.get_query_string({NEWER: self.first_key}, [OLDER, "p"]))
-
-    @property
-    def exact_or_estimated_count_text(self) -> str:
-        """How many rows there are, exactly or as PostgreSQL last estimated the table."""
-        names = self.opts.verbose_name if self.result_count == 1 else self.opts.verbose_name_plural
-        if self.result_count < MAX_COUNTED:
-            return f"{intcomma(self.result_count)} {names}"
-        is_whole_table = not (self.query or self.get_filters_params())
-        if is_whole_table and (estimate := _estimated_row_count(self.model)) > MAX_COUNTED:
-            return gettext("about %(count)s %(names)s") % {
-                "count": intcomma(_round_to_two_digits(estimate)),
-                "names": names,
-            }
-        return gettext("more than %(count)s %(names)s") % {
-            "count": intcomma(MAX_COUNTED - 1),
-            "names": names,
-        }
-
-
-def _estimated_row_count(model: type[models.Model]) -> int:
-    sql = "SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass"
-    [(estimate,)] = rows(sql, [model._meta.db_table])
-    return int(estimate)
-
-
-def _round_to_two_digits(number: int) -> int:
-    """The number with its first two digits; the rest of an estimate says nothing."""
-    unit: int = 10 ** max(len(str(number)) - 2, 0)
-    return int(round(number / unit) * unit)
 
 
 class LargeTableAdmin(ModelAdmin):
@@ -179,7 +55,9 @@ class LargeTableAdmin(ModelAdmin):
     ordering = ("-pk",)
     list_keys: tuple[str, ...] = ("-pk", "pk")
     list_before_template = "astronote/store_of_list.html"
-    column_labels: dict[str, str] = {}
+    column_labels: dict[str, str | StrPromise] = {}
+    # Of fields that store codes: how a value is written in words. JSON needs no entry.
+    words: dict[str, Callable[[Any], str]] = {}
     empty_hint: str | StrPromise = _("They come by themselves as the system works.")
 
     @cached_property
@@ -206,8 +84,29 @@ class LargeTableAdmin(ModelAdmin):
         """The columns; times and numbers are written as everywhere."""
         return [
             self._time_or_number_as_formatted_column(name)
-            for name in super().get_list_display(request)
+            for name in self.in_words(super().get_list_display(request))
         ]
+
+    def in_words(self, names: Iterable[Any]) -> list[Any]:
+        """Columns or read-only fields; of those that store codes or JSON, functions in words."""
+        return [
+            self._fields_in_words.get(name, name) if isinstance(name, str) else name
+            for name in names
+        ]
+
+    @cached_property
+    def _fields_in_words(self) -> dict[str, Callable[[Any], str]]:
+        """Of each field that stores codes or JSON, by its name, what it shows of a row."""
+        fields = self.model._meta.concrete_fields
+        words = {one.name: json_in_words for one in fields if isinstance(one, models.JSONField)}
+        return {
+            name: self._make_sortable_column(
+                name,
+                self.column_labels.get(name) or self.model._meta.get_field(name).verbose_name,
+                _without_row(write),
+            )
+            for name, write in {**words, **self.words}.items()
+        }
 
     def _time_or_number_as_formatted_column(self, name: Any) -> Any:
         """A column that is a time or a figure, as a function that writes it; others as they are."""
@@ -231,12 +130,12 @@ class LargeTableAdmin(ModelAdmin):
         return format_store_time_or_dash(value, row.owner if self.has_store_as_owner else None)
 
     def _make_sortable_column(
-        self, name: str, label: str, write: Callable[[Any, Any], str]
+        self, name: str, label: str | StrPromise, write: Callable[[Any, Any], str]
     ) -> Callable[[Any], str]:
         @admin.display(description=label, ordering=name, empty_value="–")
         def column(row: Any) -> str:
             value = getattr(row, name)
-            return "–" if value is None else write(row, value)
+            return "–" if value in (None, "", {}, []) else write(row, value)
 
         column.__name__ = name
         return column
@@ -262,7 +161,7 @@ class LargeTableAdmin(ModelAdmin):
             params.pop(STORE_PARAMETER, None)
             request.session[SESSION_STORE] = None
             if name:
-                named = find_up_to_two_stores_by_name_or_email(stores, name)
+                named = find_stores_by_name_or_email(stores, name)
                 if len(named) == 1:
                     params[STORE_PARAMETER] = str(named[0].pk)
                 else:
@@ -400,13 +299,20 @@ class LargeTableAdmin(ModelAdmin):
         return super().log_deletions(request, queryset)
 
 
-def find_up_to_two_stores_by_name_or_email(stores: QuerySet[Any], name_or_email: str) -> list[Any]:
-    """The stores with this name or e-mail address, else those whose name begins with it."""
+def find_stores_by_name_or_email(stores: QuerySet[Any], name_or_email: str) -> list[Any]:
+    """The stores with this name or e-mail address, else those whose name begins with it.
+
+    Two at most: they tell whether it is one.
+    """
     is_called = models.Q(company__iexact=name_or_email) | models.Q(email__iexact=name_or_email)
     begins = models.Q(company__istartswith=name_or_email) | models.Q(
         email__istartswith=name_or_email
     )
     return list(stores.filter(is_called)[:2]) or list(stores.filter(begins)[:2])
+
+
+def _without_row(write: Callable[[Any], str]) -> Callable[[Any, Any], str]:
+    return lambda _, value: write(value)
 
 
 def _write_audit_entry_of_row(
@@ -426,6 +332,10 @@ class ReadOnlyAdmin(LargeTableAdmin):
     """A list of rows that only the system writes."""
 
     sortable_by = KEY_ONLY
+
+    def get_fields(self, request: HttpRequest, obj: models.Model | None = None) -> list[Any]:
+        """The fields; those that store codes or JSON are written in words."""
+        return self.in_words(super().get_fields(request, obj))
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         """Nobody adds rows."""

@@ -32,7 +32,7 @@ SESSION_SETTINGS = {
 _sessions_are_our_own = False
 
 
-def set_minimum_version_and_session_settings_of_connections() -> None:
+def configure_connections() -> None:
     """Have each new connection set its session up, and refuse a server that cannot be used."""
     DatabaseFeatures.minimum_database_version = MINIMUM_POSTGRES
     connection_created.connect(
@@ -40,7 +40,7 @@ def set_minimum_version_and_session_settings_of_connections() -> None:
     )
 
 
-def raise_if_postgres_too_old_or_pooled_unless_unreachable() -> None:
+def check_postgres_server() -> None:
     """Connect once, so that a process does not start with a server that it cannot work with.
 
     On PostgreSQL 14 messages would be sent and none recorded. A server that cannot be reached is

@@ -36,7 +36,7 @@ class ComesTwice(ValueError):
         self.readings = readings
 
 
-def local_to_aware_or_raise_if_skipped_or_twice(local: datetime, zone_name: str) -> datetime:
+def local_to_aware(local: datetime, zone_name: str) -> datetime:
     """The moment at which a store's clocks show a time.
 
     Args:
@@ -77,7 +77,7 @@ def clock_time_with_zone_and_offset(moment: datetime) -> str:
     return f"{moment:%H:%M} {moment:%Z} (UTC{moment.isoformat()[-6:]})"
 
 
-def utc_time_of_first_or_nearest_hour_on_day(day: date, hour: int, zone_name: str) -> datetime:
+def utc_time_of_hour(day: date, hour: int, zone_name: str) -> datetime:
     """The moment at which an hour begins on a local day.
 
     Where clocks skip the hour it is the nearest moment of the same day. Where they show it twice it

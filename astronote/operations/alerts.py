@@ -50,7 +50,7 @@ class Alerts:
         self._alerts: dict[tuple[str, str], _Alert] = {}
         self._recipients: list[str] = []
 
-    def check_banners_and_tell_alerts_seen_twice_or_ended(self) -> None:
+    def tell_alerts(self) -> None:
         """Look at every banner, and tell what is new and what is over."""
         try:
             found = self._load_recipients_and_notices()

@@ -8,7 +8,7 @@ from astronote.accounts.models import User
 from astronote.operations import registry
 
 
-def first_steps_context_or_empty_once_last_is_done() -> dict[str, Any]:
+def first_steps_context() -> dict[str, Any]:
     """Each step with whether it is done; none as soon as the last one is.
 
     The last step, the first campaign, is asked about first: an installation that works pays one

@@ -143,7 +143,7 @@ def register_own_operations() -> None:
         HomePanel(
             "first steps",
             "astronote/panels/first_steps.html",
-            first_day.first_steps_context_or_empty_once_last_is_done,
+            first_day.first_steps_context,
             1,
         ),
         HomePanel(
@@ -155,7 +155,7 @@ def register_own_operations() -> None:
         HomePanel(
             "recurring",
             "astronote/panels/recurring.html",
-            queue_state.next_runs_context_or_empty_without_redis,
+            queue_state.next_runs_context,
             60,
         ),
         HomePanel(
@@ -166,7 +166,7 @@ def register_own_operations() -> None:
         StorePanel(
             "first steps",
             "astronote/panels/first_steps.html",
-            lambda request, store: first_day.first_steps_context_or_empty_once_last_is_done(),
+            lambda request, store: first_day.first_steps_context(),
             5,
         )
     )

@@ -1,7 +1,7 @@
 """The words in which apps declare the personal data that they hold.
 
 The record of processing, access and erasure are made from these declarations, which each app
-registers in its `operations.py`.
+registers in its `declarations.py`.
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _oldest_job_age_seconds(queue_name: str) -> float | None:
     return (timezone.now() - first[0].enqueued_at).total_seconds()
 
 
-def next_runs_context_or_empty_without_redis() -> dict[str, Any]:
+def next_runs_context() -> dict[str, Any]:
     """When each recurring job runs next, and which can be run at once, with its permission."""
     can_run = [(job.name, job.run_now.permission) for job in recurring_jobs() if job.run_now]
     try:

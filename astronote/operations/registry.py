@@ -1,8 +1,8 @@
 """What the apps bring to the pages, checks and jobs of the ground floor.
 
-Each app registers in its `operations.py`, which Django imports at start (`AstronoteConfig.ready`).
-The frames (home page, store page, health, metrics, watchdog, recurring jobs, sidebar, record of
-processing, web server) read what is registered here and name no app.
+Each app registers in its `operations.py` and `declarations.py`, which are imported at start
+(`AstronoteConfig.ready`). The frames (home page, store page, health, metrics, watchdog, recurring
+jobs, sidebar, record of processing, web server) read what is registered here and name no app.
 """
 
 from __future__ import annotations

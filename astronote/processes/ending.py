@@ -16,7 +16,7 @@ PR_SET_PDEATHSIG = 1
 END_SECONDS = 40
 
 
-def have_this_process_end_with_its_parent() -> None:
+def end_with_parent() -> None:
     """Have the kernel end this process when the one that started it ends, however it does."""
     _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
     parent = multiprocessing.parent_process()

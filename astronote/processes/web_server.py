@@ -29,7 +29,7 @@ class ListenError(Exception):
     """One sentence: why the address cannot be listened on."""
 
 
-def systemd_or_new_listening_socket_or_raise(address: str, port: int) -> socket.socket:
+def listening_socket(address: str, port: int) -> socket.socket:
     """The socket that systemd passed to this process, or a new one.
 
     Raises:

@@ -85,7 +85,7 @@ def _enqueue_copies_now(queue_name: str, task_path: str, count: int) -> None:
             pipeline.execute()
 
 
-def enqueue_or_replace_delayed_job_on_commit(
+def enqueue_delayed_on_commit(
     queue_name: str, when: datetime, task_path: str, *args: Any, job_id: str
 ) -> None:
     """Put the job on the queue at an aware time; the same `job_id` replaces the earlier one."""
@@ -96,7 +96,7 @@ def enqueue_or_replace_delayed_job_on_commit(
     )
 
 
-def cancel_delayed_job_on_commit_if_present(queue_name: str, job_id: str) -> None:
+def cancel_delayed_on_commit(queue_name: str, job_id: str) -> None:
     """Cancel a delayed job once the transaction commits; a missing job is ignored."""
     _on_commit_unless_disabled_and_log_redis_errors(
         queue_name, lambda: _scheduler(queue_name).cancel(job_id)
@@ -156,7 +156,7 @@ def _on_commit_unless_disabled_and_log_redis_errors(
     transaction.on_commit(attempt)
 
 
-def start_debounce_or_true_if_redis_is_away(key: str, seconds: int) -> bool:
+def start_debounce(key: str, seconds: int) -> bool:
     """Start a debounce period of `seconds` for a key; return whether none was running.
 
     Of many callers within the period only the first gets True. True also if Redis cannot be asked.

@@ -23,10 +23,10 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.job import Job
 from rq.registry import BaseRegistry, FailedJobRegistry, FinishedJobRegistry
 
-from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
+from astronote.common.postgres_server import check_postgres_server
 from astronote.processes.ending import (
+    end_with_parent,
     force_exit_after_in_background,
-    have_this_process_end_with_its_parent,
 )
 from astronote.queues import jobs
 from astronote.queues.catalogue import QUEUES_BY_NAME
@@ -52,7 +52,7 @@ def raise_if_worker_cannot_start(queue_names: Sequence[str]) -> None:
         raise CommandError(f"{problem}; the queues are {', '.join(QUEUES_BY_NAME)}")
     if settings.QUEUE_DISABLED:
         raise CommandError("QUEUE_DISABLED is set: workers do not start")
-    raise_if_postgres_too_old_or_pooled_unless_unreachable()
+    check_postgres_server()
     jobs.redis_connection().ping()
 
 
@@ -79,11 +79,11 @@ class Worker(SimpleWorker):
                 settings.QUEUE_ATTEMPTS,
             )
         if multiprocessing.parent_process():  # a pool's worker ends with its pool
-            have_this_process_end_with_its_parent()
+            end_with_parent()
         # A pool asks for rq's own scheduler, a process more; delayed jobs are rq-scheduler's.
         kwargs["with_scheduler"] = False
         self.connection.set_retry(self._patience)
-        collect_freeze_and_slow_garbage_collection()
+        tune_garbage_collection()
         threading.Thread(target=self._send_heartbeats_forever, daemon=True).start()
         return super().work(*args, **kwargs)
 
@@ -131,7 +131,7 @@ class Worker(SimpleWorker):
             )
 
 
-def collect_freeze_and_slow_garbage_collection() -> None:
+def tune_garbage_collection() -> None:
     """Exclude the loaded modules from garbage collection, and collect the rest less often.
 
     Collecting while a batch is sent takes a tenth of the batch's time.

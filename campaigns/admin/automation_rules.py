@@ -18,8 +18,8 @@ from astronote.accounts.models import User
 from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.counts import format_count
 from astronote.common.languages import language_of_store_or_country
-from campaigns.admin.automations import toggle_automation_and_show_result_or_error
-from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
+from campaigns.admin.automations import toggle_automation
+from campaigns.admin.message_types import limit_to_permitted_message_types
 from campaigns.automations import rule_presets, rules
 from campaigns.models import AutomationRule
 from campaigns.service_campaigns import may_send_message_type
@@ -52,7 +52,7 @@ class AutomationRuleAdmin(LargeTableAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            limit_to_permitted_message_types_and_set_help(field, request)
+            limit_to_permitted_message_types(field, request)
         return field
 
     def get_urls(self) -> list[Any]:
@@ -85,9 +85,7 @@ class AutomationRuleAdmin(LargeTableAdmin):
                 raise PermissionDenied
             if form.is_valid():
                 language = form.cleaned_data["language"]
-                count = rule_presets.add_missing_presets_switched_off_to_store(
-                    store, language, by=request.user
-                )
+                count = rule_presets.add_missing_presets(store, language, by=request.user)
                 said = ngettext(
                     "%(count)s rule added, switched off",
                     "%(count)s rules added, switched off",
@@ -97,10 +95,7 @@ class AutomationRuleAdmin(LargeTableAdmin):
                 return redirect("admin:campaigns_automationrule_store", store.pk)
         if not self.has_view_permission(request):
             raise PermissionDenied
-        upcoming = {
-            found.rule.id: found
-            for found in rules.count_and_preview_messages_rules_would_send_in_7_days(store)
-        }
+        upcoming = {found.rule.id: found for found in rules.preview_rule_messages(store)}
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Rules of %(store)s") % {"store": store},
@@ -121,5 +116,5 @@ class AutomationRuleAdmin(LargeTableAdmin):
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         rule = get_object_or_404(AutomationRule, pk=pk)
-        toggle_automation_and_show_result_or_error(request, rule)
+        toggle_automation(request, rule)
         return redirect("admin:campaigns_automationrule_store", rule.owner_id)

@@ -12,15 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import LargeTableAdmin
 from campaigns import service_campaigns
-from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
+from campaigns.admin.message_types import limit_to_permitted_message_types
 from campaigns.admin.templates import find_template_named_in_query_string
 from campaigns.automations.switching import switch_automation_and_audit_or_raise
 from campaigns.models import Automation, AutomationRule
 
 
-def toggle_automation_and_show_result_or_error(
-    request: HttpRequest, automation: Automation | AutomationRule
-) -> None:
+def toggle_automation(request: HttpRequest, automation: Automation | AutomationRule) -> None:
     """Switch an automation or rule off, or on if it is off, and tell the operator."""
     on = not automation.is_active
     try:
@@ -57,7 +55,7 @@ class AutomationAdmin(LargeTableAdmin):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            limit_to_permitted_message_types_and_set_help(field, request)
+            limit_to_permitted_message_types(field, request)
         return field
 
     def get_urls(self):
@@ -72,5 +70,5 @@ class AutomationAdmin(LargeTableAdmin):
         if request.method != "POST" or not self.has_change_permission(request):
             raise PermissionDenied
         automation = get_object_or_404(Automation, pk=pk)
-        toggle_automation_and_show_result_or_error(request, automation)
+        toggle_automation(request, automation)
         return redirect("admin:astronote_user_change", automation.owner_id)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from astronote.common.store_clock import (
     ComesTwice,
     clock_time_with_zone_and_offset,
-    local_to_aware_or_raise_if_skipped_or_twice,
+    local_to_aware,
 )
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import (
@@ -71,7 +71,7 @@ def _has_open_confirmation_request_by_another(campaign: Campaign, account: Any) 
 CAMPAIGN_ACTIONS = {
     "start": CampaignAction(
         _("Send now"),
-        actions.start_now_or_audit_refusal_and_raise_blocked,
+        actions.start_now,
         STARTABLE_STATUSES,
         _("started"),
         _("Sending starts at once."),
@@ -81,7 +81,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "schedule": CampaignAction(
         _("Schedule"),
-        schedule.schedule_campaign_and_enqueue_start_or_raise,
+        schedule.schedule_campaign,
         STARTABLE_STATUSES,
         _("scheduled"),
         _("Sending starts by itself at this time."),
@@ -91,7 +91,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "ask": CampaignAction(
         _("Ask for confirmation"),
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
+        service_campaigns.ask_for_confirmation,
         STARTABLE_STATUSES,
         _("a second person must confirm it now"),
         sends=True,
@@ -102,7 +102,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "confirm": CampaignAction(
         _("Confirm"),
-        service_campaigns.confirm_as_second_person_and_unblock_or_raise,
+        service_campaigns.confirm_campaign,
         STARTABLE_STATUSES,
         _("confirmed"),
         _(
@@ -117,7 +117,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "test": CampaignAction(
         _("Send a test"),
-        actions.enqueue_test_message_with_sample_values_or_raise_blocked,
+        actions.enqueue_test_message,
         STARTABLE_STATUSES,
         _("a test is on its way"),
         _("The text, filled with sample fields, is sent to one number. The store pays for it."),
@@ -125,26 +125,26 @@ CAMPAIGN_ACTIONS = {
     ),
     "unschedule": CampaignAction(
         _("Unschedule"),
-        schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
+        schedule.unschedule_campaign,
         (CampaignStatus.SCHEDULED,),
         _("a draft again"),
     ),
     "pause": CampaignAction(
         _("Pause"),
-        actions.pause_sending_campaign_and_hold_batches_or_raise,
+        actions.pause_campaign,
         (CampaignStatus.SENDING,),
         _("paused"),
     ),
     "resume": CampaignAction(
         _("Resume"),
-        actions.resume_paused_campaign_and_release_batches_or_raise,
+        actions.resume_campaign,
         (CampaignStatus.PAUSED,),
         _("resumed"),
         style="primary",
     ),
     "cancel": CampaignAction(
         _("Cancel"),
-        actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+        actions.cancel_campaign,
         (CampaignStatus.SCHEDULED, *RUNNING_STATUSES),
         _("cancelled"),
         _("Messages that were not sent are skipped and not charged. This cannot be undone."),
@@ -152,14 +152,14 @@ CAMPAIGN_ACTIONS = {
     ),
     "duplicate": CampaignAction(
         _("Duplicate"),
-        actions.duplicate_as_draft_or_raise_not_permitted,
+        actions.duplicate_as_draft,
         tuple(CampaignStatus),
         _("copied"),
         sends=True,
     ),
     "not_reached": CampaignAction(
         _("Send to those not reached"),
-        actions.get_or_create_draft_to_not_reached_or_raise,
+        actions.get_or_create_draft_to_not_reached,
         FINAL_CAMPAIGN_STATUSES,
         _("a draft to those not reached; nothing is sent yet"),
         _(
@@ -168,7 +168,7 @@ CAMPAIGN_ACTIONS = {
             " and who may be messaged. Nothing is sent before you start it."
         ),
         sends=True,
-        preview=actions.build_unsaved_copy_to_contacts_not_reached,
+        preview=actions.build_copy_to_not_reached,
         offered=lambda campaign, _: bool(campaign.failed or campaign.skipped or campaign.unknown),
     ),
     "unknown_delivered": CampaignAction(
@@ -184,7 +184,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "unknown_failed": CampaignAction(
         _("Unknown: mark failed"),
-        actions.settle_unknown_as_failed_and_release_credits,
+        actions.settle_unknown_as_failed,
         STARTED_STATUSES,
         _("its unknown messages have failed"),
         _(
@@ -195,7 +195,7 @@ CAMPAIGN_ACTIONS = {
     ),
     "unknown_resend": CampaignAction(
         _("Unknown: send again"),
-        actions.resend_unknown_or_raise_blocked_when_credits_run_out,
+        actions.resend_unknown,
         (*RUNNING_STATUSES, CampaignStatus.COMPLETED, CampaignStatus.FAILED),
         _("its unknown messages are sent again"),
         _(
@@ -234,9 +234,7 @@ class ScheduleForm(ActionForm):
         if "at" in self.cleaned_data:
             local = self.cleaned_data["at"].replace(tzinfo=None)
             try:
-                self.cleaned_data["at"] = local_to_aware_or_raise_if_skipped_or_twice(
-                    local, self.campaign.owner.timezone
-                )
+                self.cleaned_data["at"] = local_to_aware(local, self.campaign.owner.timezone)
             except ComesTwice as twice:
                 self._take_chosen_reading_or_ask_which_of_two(twice)
             except ValueError as error:

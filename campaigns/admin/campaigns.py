@@ -1,10 +1,10 @@
-"""Campaigns in the admin: the form with its preview, the actions, and the progress."""
+"""Campaigns in the admin: the list, the preview, the actions, and the progress."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -33,47 +33,25 @@ from campaigns.admin.campaign_actions import (
     CampaignAction,
     may_send_campaign_type_if_action_sends,
 )
-from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
-from campaigns.admin.segments import autocomplete_widget_for_lists_or_segments
-from campaigns.admin.templates import find_template_named_in_query_string
-from campaigns.models import (
-    STARTABLE_STATUSES,
-    AudienceChoice,
-    Campaign,
-    CampaignStatus,
-    Segment,
+from campaigns.admin.campaign_form import (
+    AUDIENCE_FIELDS,
+    CHOICE_FIELDS,
+    FIELD_LABELS,
+    TAGS_HELP,
+    TEXT_FIELDS,
+    CampaignForm,
+    build_choice_names_column,
 )
+from campaigns.admin.message_types import limit_to_permitted_message_types
+from campaigns.admin.templates import find_template_named_in_query_string
+from campaigns.models import STARTABLE_STATUSES, Campaign, CampaignStatus
 from campaigns.preview import (
     RecipientText,
     preview_campaign,
-    search_contacts_and_preview_texts_with_why_not,
+    preview_recipient_texts,
 )
-from contacts.models import List
 from messaging.statuses import MessageStatus
 
-if TYPE_CHECKING:
-    from django_stubs_ext import StrPromise
-
-TEXT_FIELDS = ["owner", "name", "message_type", "template", "message_text", "offer_url"]
-# Controls of the audience's choices: whether they choose lists, and whether these are left out.
-CHOICE_FIELDS = {
-    "more_lists": ("list", False),
-    "segments": ("segment", False),
-    "excluded_lists": ("list", True),
-    "excluded_segments": ("segment", True),
-}
-AUDIENCE_FIELDS = ["to_everybody", "list", "filter_gender", "filter_age_group", *CHOICE_FIELDS]
-FIELD_LABELS = {
-    "owner": _("Store"),
-    "message_text": _("Text"),
-    "offer_url": _("Offer address"),
-    "filter_gender": _("Gender"),
-    "filter_age_group": _("Age"),
-}
-TAGS_HELP = _(
-    "May hold {{first_name}}, {{last_name}}, {{email}}, {{offer_link}} and {{unsubscribe_link}}."
-    " {{first_name|there}} says what stands for a missing name."
-)
 BADGE_COLORS = {
     CampaignStatus.DRAFT: "",
     CampaignStatus.SCHEDULED: "",
@@ -91,63 +69,6 @@ OUTCOME_WORDS = {
     MessageStatus.SKIPPED: _("skipped"),
     MessageStatus.UNKNOWN: _("without a clear answer from Mitto"),
 }
-
-
-def _build_lists_or_segments_field(
-    list_or_segment: str, label: StrPromise
-) -> forms.ModelMultipleChoiceField:
-    model = {"list": List, "segment": Segment}[list_or_segment]
-    return forms.ModelMultipleChoiceField(
-        model._default_manager,
-        label=label,
-        required=False,
-        widget=autocomplete_widget_for_lists_or_segments(list_or_segment),
-    )
-
-
-class CampaignForm(forms.ModelForm):
-    """A campaign with the choices of its audience."""
-
-    more_lists = _build_lists_or_segments_field("list", _("Further lists"))
-    segments = _build_lists_or_segments_field("segment", _("Segments"))
-    excluded_lists = _build_lists_or_segments_field("list", _("Without these lists"))
-    excluded_segments = _build_lists_or_segments_field("segment", _("Without these segments"))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name, (source, is_excluded) in CHOICE_FIELDS.items():
-            self.initial[name] = [
-                getattr(choice, f"{source}_id")
-                for choice in self.instance.audience_choices()
-                if getattr(choice, f"{source}_id") and choice.is_excluded == is_excluded
-            ]
-
-    def clean(self) -> dict[str, Any] | None:
-        """Give the campaign its choices before it is checked."""
-        cleaned = super().clean()
-        choices = {
-            (source, one.pk): AudienceChoice(**{source: one}, is_excluded=is_excluded)
-            for name, (source, is_excluded) in CHOICE_FIELDS.items()
-            for one in self.cleaned_data.get(name, ())
-        }
-        self.instance.choose_audience(choices.values())
-        return cleaned
-
-
-def _build_choice_names_column(choice_field_name: str) -> Callable[..., str]:
-    """What somebody sees in place of a control who may not change the campaign."""
-    source, is_excluded = CHOICE_FIELDS[choice_field_name]
-
-    @admin.display(description=CampaignForm.base_fields[choice_field_name].label)
-    def choice_names(self: CampaignAdmin, campaign: Campaign) -> str:
-        names = [
-            str(choice.source)
-            for choice in campaign.audience_choices()
-            if getattr(choice, f"{source}_id") and choice.is_excluded == is_excluded
-        ]
-        return ", ".join(names) or "–"
-
-    return choice_names
 
 
 def _build_confirm_or_perform_list_action(action_name: str) -> Callable[..., HttpResponse | None]:
@@ -239,7 +160,7 @@ class CampaignAdmin(LargeTableAdmin):
     autocomplete_fields = ["owner", "list", "template"]
     form = CampaignForm
     more_lists, segments, excluded_lists, excluded_segments = map(
-        _build_choice_names_column, CHOICE_FIELDS
+        build_choice_names_column, CHOICE_FIELDS
     )
     fieldsets = [
         (_("Text"), {"fields": TEXT_FIELDS}),
@@ -266,7 +187,7 @@ class CampaignAdmin(LargeTableAdmin):
         ]
 
     def get_queryset(self, request):
-        return reports.annotate_sending_with_next_pending_batch(
+        return reports.annotate_with_next_batch(
             super().get_queryset(request).select_related("owner")
         )
 
@@ -295,7 +216,7 @@ class CampaignAdmin(LargeTableAdmin):
             kwargs["assume_scheme"] = "https"
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "message_type":
-            limit_to_permitted_message_types_and_set_help(field, request)
+            limit_to_permitted_message_types(field, request)
         if field and db_field.name in FIELD_LABELS:
             field.label = FIELD_LABELS[db_field.name]
         if db_field.name == "message_text":
@@ -416,9 +337,7 @@ class CampaignAdmin(LargeTableAdmin):
             "action": action,
             "form": form,
             "preview": preview,
-            "others": reports.other_campaigns_scheduled_or_started_this_week(campaign)
-            if preview
-            else [],
+            "others": reports.other_campaigns_this_week(campaign) if preview else [],
             "blocked": name == "start" and preview is not None and preview.problem,
         }
         return TemplateResponse(request, "campaigns/confirm_action.html", context)
@@ -506,7 +425,7 @@ def _context_of_recipient_texts_if_text_is_valid(campaign: Campaign, search: str
     texts: list[RecipientText] = []
     if search and campaign.owner_id:
         with contextlib.suppress(ValueError):  # the preview says what is wrong with the text
-            texts = search_contacts_and_preview_texts_with_why_not(campaign, search)
+            texts = preview_recipient_texts(campaign, search)
     return {"recipient_search": search, "recipient_texts": texts}
 
 

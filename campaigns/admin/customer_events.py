@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from astronote.accounts.models import User
 from astronote.common.admin_lists import ReadOnlyAdmin
 from astronote.common.store_time import format_store_time_or_dash
+from astronote.common.stored_words import label_of
 from campaigns.models import (
     AutomationRedemption,
     ConversionEvent,
@@ -28,12 +29,14 @@ from campaigns.signup.redeeming import (
     find_offer,
     redeem,
 )
+from campaigns.visitors import DEVICE_TYPES
 
 
 @admin.register(OfferViewEvent)
 class OfferViewEventAdmin(ReadOnlyAdmin):
     list_display = ["message_number", "owner", "viewed_at"]
     list_select_related = ["owner"]
+    words = {"device_type": label_of(DEVICE_TYPES)}
 
     @admin.display(description=_("campaign message id"), ordering="campaign_message_id")
     def message_number(self, view: OfferViewEvent) -> int:

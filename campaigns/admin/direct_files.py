@@ -23,7 +23,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.common.counts import format_count
 from astronote.models import User
 from campaigns import direct_files
-from campaigns.admin.message_types import limit_to_permitted_message_types_and_set_help
+from campaigns.admin.message_types import limit_to_permitted_message_types
 from campaigns.service_campaigns import NotPermitted
 from contacts.importing.files import unnamed_temporary_file
 from contacts.importing.import_refused import ImportRefused
@@ -59,7 +59,7 @@ class DirectFileForm(forms.Form):
         super().__init__(*args)
         field = self.fields["message_type"]
         assert isinstance(field, forms.TypedChoiceField)
-        limit_to_permitted_message_types_and_set_help(field, request)
+        limit_to_permitted_message_types(field, request)
 
     def clean_file(self) -> Any:
         """Refuse a file that is too large to be shown before it is sent.

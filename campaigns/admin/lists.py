@@ -23,7 +23,7 @@ from astronote.common.counts import format_count
 from campaigns.audience import local_today
 from campaigns.list_members import (
     CampaignResult,
-    add_unrestricted_contacts_of_store_to_list_and_audit,
+    add_members,
     contacts_with_campaign_result,
     find_contacts_by_written_numbers,
     remove_contacts_from_list_and_audit,
@@ -122,9 +122,7 @@ class ListAdmin(LargeTableAdmin):
         if request.method == "POST" and form.is_valid():
             contacts = form.cleaned_data["contacts"]
             if form.cleaned_data["change"] == "add":
-                count = add_unrestricted_contacts_of_store_to_list_and_audit(
-                    target, contacts, by=request.user
-                )
+                count = add_members(target, contacts, by=request.user)
                 messages.success(
                     request,
                     gettext("%(count)s added to %(list)s")

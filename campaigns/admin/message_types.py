@@ -10,9 +10,7 @@ from campaigns.service_campaigns import MESSAGE_TYPE_MEANINGS, may_send_message_
 from contacts.models import MessageType
 
 
-def limit_to_permitted_message_types_and_set_help(
-    field: forms.TypedChoiceField, request: HttpRequest
-) -> None:
+def limit_to_permitted_message_types(field: forms.TypedChoiceField, request: HttpRequest) -> None:
     """Say what the types mean; leave out those that the account may not send, and say why."""
     field.help_text = str(MESSAGE_TYPE_MEANINGS)
     field.choices = [

@@ -15,6 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import STORE_PARAMETER, ReadOnlyAdmin
 from astronote.common.counts import format_count
+from astronote.common.stored_words import label_of
+from campaigns.automations import welcome
 from campaigns.models import AutomationMessage, AutomationSend, CampaignMessage
 from campaigns.not_reached import MAY_NOT_BE_REACHED
 from contacts.lookup import (
@@ -107,19 +109,19 @@ class NotReachedOrUndeliveredStatusFilter(admin.SimpleListFilter):
 class MessageAdmin(ReadOnlyAdmin):
     actions = [
         _build_resolve_unknown_action_with_confirmation(
-            unknown_messages.mark_unknown_delivered_charge_and_audit,
+            unknown_messages.mark_unknown_delivered,
             "mark_delivered",
             _("Unknown: mark delivered"),
             title=_("Mark unknown messages delivered?"),
             warning=_("Their credits are charged. This cannot be undone."),
         ),
         _build_resolve_unknown_action(
-            unknown_messages.mark_unknown_failed_release_and_audit,
+            unknown_messages.mark_unknown_failed,
             "mark_failed",
             _("Unknown: mark failed and release credits"),
         ),
         _build_resolve_unknown_action_with_confirmation(
-            unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
+            unknown_messages.requeue_unknown,
             "resend",
             _("Unknown: send again"),
             title=_("Send unknown messages again?"),
@@ -140,9 +142,11 @@ class MessageAdmin(ReadOnlyAdmin):
         "beginning_of_text",
         "status",
         "delivery_status",
-        "reason",
+        "error_code",
         "sent_at",
     ]
+    column_labels = {"error_code": _("reason")}
+    words = {"error_code": describe_reason}
 
     def has_resolve_unknown_permission(self, request):
         return request.user.has_perm("campaigns.change_campaign")
@@ -170,12 +174,16 @@ class MessageAdmin(ReadOnlyAdmin):
     def beginning_of_text(self, message: OutboundMessage) -> str:
         return Truncator(message.text).chars(TEXT_SHOWN)
 
-    @admin.display(description=_("reason"))
-    def reason(self, message: OutboundMessage) -> str:
-        return describe_reason(message.error_code) if message.error_code else ""
+
+admin.site.register(AutomationSend, MessageAdmin)
 
 
-admin.site.register([AutomationMessage, AutomationSend], MessageAdmin)
+@admin.register(AutomationMessage)
+class AutomationMessageAdmin(MessageAdmin):
+    words = {
+        **MessageAdmin.words,
+        "occurrence_key": label_of({welcome.OCCURRENCE_KEY: _("welcome")}),
+    }
 
 
 @admin.register(CampaignMessage)

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldBooleanWidget
 
 from astronote.common.admin_lists import LargeTableAdmin, ReadOnlyAdmin
 from astronote.common.counts import format_count
+from astronote.common.stored_words import label_of
 from campaigns.models import (
     NfcScan,
     NfcTag,
@@ -27,6 +28,7 @@ from campaigns.models import (
     SignupPage,
 )
 from campaigns.signup import branding, tags
+from campaigns.visitors import DEVICE_TYPES
 
 
 @admin.register(NfcTag)
@@ -93,6 +95,7 @@ class NfcTagAdmin(LargeTableAdmin):
 @admin.register(NfcScan)
 class NfcScanAdmin(ReadOnlyAdmin):
     list_display = ["tag", "owner", "status", "created_at"]
+    words = {"device_type": label_of(DEVICE_TYPES)}
     list_select_related = ["tag", "owner"]
     list_filter = ["status"]
 

@@ -19,7 +19,7 @@ from astronote.common.admin_lists import LargeTableAdmin
 from astronote.common.counts import format_count
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
-from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_and_audit
+from messaging.starter_templates import LANGUAGES, copy_library_templates
 
 
 def find_template_named_in_query_string(request: HttpRequest) -> MessageTemplate | None:
@@ -76,7 +76,7 @@ class MessageTemplateAdmin(LargeTableAdmin):
         form = StarterLibraryForm(request.POST or None)
         if request.method == "POST" and form.is_valid():
             store, language = form.cleaned_data["store"], form.cleaned_data["language"]
-            count = copy_missing_library_templates_and_audit(store, language, by=request.user)
+            count = copy_library_templates(store, language, by=request.user)
             said = ngettext(
                 "%(count)s template added to %(store)s",
                 "%(count)s templates added to %(store)s",

@@ -16,10 +16,10 @@ from campaigns.automations import daily
 from campaigns.automations.due_messages import (
     DueContact,
     EligibleAutomation,
+    eligible_automations,
     enqueue_due_messages,
-    find_due_consenting_contacts_not_known_as_minor,
-    save_and_audit_block_reasons_and_get_blocked_ids,
-    stop_if_restored_and_get_eligible_automations,
+    find_due_contacts,
+    save_block_reasons,
     text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
@@ -28,7 +28,7 @@ DAY = timedelta(days=1)
 log = logging.getLogger(__name__)
 
 
-def enqueue_birthday_messages_unless_running_elsewhere(
+def enqueue_birthday_messages(
     *, day_for_all_stores: date | None = None, dry_run: bool = False
 ) -> dict[str, int]:
     """Enqueue the birthday messages of each store's days that are due and not done yet.
@@ -58,7 +58,7 @@ def enqueue_birthday_messages_unless_running_elsewhere(
             messages += result.messages
             credits_needed_by_store.update(result.credits_needed_by_store)
         if not dry_run:
-            waiting_automation_ids = save_and_audit_block_reasons_and_get_blocked_ids(
+            waiting_automation_ids = save_block_reasons(
                 Automation, days_by_automation, problems, credits_needed_by_store
             )
             if not day_for_all_stores:
@@ -83,7 +83,7 @@ def _due_days_by_eligible_birthday_automation(
         else daily.local_days_due_latest_first(
             now, automation.timezone, automation.send_hour, automation.done_until
         )
-        for automation in stop_if_restored_and_get_eligible_automations(AutomationType.BIRTHDAY)
+        for automation in eligible_automations(AutomationType.BIRTHDAY)
     }
     return {automation: days for automation, days in days_by_automation.items() if days}
 
@@ -143,7 +143,7 @@ def _find_due_adults_with_birthday(
     day: date, automations: list[EligibleAutomation]
 ) -> Iterator[DueContact]:
     """Adults whose birthday it is and who have no message of this year yet."""
-    return find_due_consenting_contacts_not_known_as_minor(
+    return find_due_contacts(
         automations,
         BIRTHDAY_IS_DUE,
         _year_as_occurrence_key(day),

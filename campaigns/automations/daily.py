@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from crontab import CronTab
 from django.conf import settings
 
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 
 DEFAULT_HOUR = 10
 MAX_DAYS_LATE = 2
@@ -53,9 +53,7 @@ def _local_day_due_or_none_before_hour(
     if hour is None and settings.BIRTHDAY_AUTOMATION_CRON:
         return _last_time_of_cron(now).astimezone(zone).date()
     today = now.astimezone(zone).date()
-    begins = utc_time_of_first_or_nearest_hour_on_day(
-        today, DEFAULT_HOUR if hour is None else hour, zone_name
-    )
+    begins = utc_time_of_hour(today, DEFAULT_HOUR if hour is None else hour, zone_name)
     return today if now >= begins else None
 
 

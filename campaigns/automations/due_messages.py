@@ -36,7 +36,7 @@ from contacts.models import MessageType
 from messaging import batch_writing, credits, database_age, limits, sending_stop
 from messaging.batch_queue import enqueue_send_jobs_on_commit, lowest_due_turn_or_zero
 from messaging.custom_tags import (
-    custom_keys_by_store_if_tags_unknown,
+    custom_keys_by_store,
     keys_without_other_meaning,
 )
 from messaging.models import OutboundMessage
@@ -103,7 +103,7 @@ class EligibleAutomation(NamedTuple):
         return at.astimezone(ZoneInfo(self.timezone)).date()
 
 
-def stop_if_restored_and_get_eligible_automations(
+def eligible_automations(
     automation_type: AutomationType,
 ) -> list[EligibleAutomation]:
     """The active automations of a type whose stores may send.
@@ -134,7 +134,7 @@ def text_problems_by_automation_id(
         other_tags: tags that texts may have besides those of a contact, with their braces.
     """
     automations = list(automations)
-    keys_by_store = custom_keys_by_store_if_tags_unknown(
+    keys_by_store = custom_keys_by_store(
         (automation.owner_id, automation.message_body) for automation in automations
     )
     problems = {}
@@ -145,7 +145,7 @@ def text_problems_by_automation_id(
     return problems
 
 
-def find_due_consenting_contacts_not_known_as_minor(
+def find_due_contacts(
     automations: Sequence[EligibleAutomation],
     sql_condition: str,
     occurrence_key: str,
@@ -240,7 +240,7 @@ def enqueue_due_messages(
     return DueMessagesResult(messages, credits_needed_by_store)
 
 
-def save_and_audit_block_reasons_and_get_blocked_ids(
+def save_block_reasons(
     model: type[Automation | AutomationRule],
     automations: Iterable[_AutomationOrRule],
     problems_by_automation_id: Mapping[int, str],
@@ -305,7 +305,7 @@ def _write_and_enqueue_paid_messages(
     sources = {
         row.automation_id: batch_writing.BatchSource(row.sender, row.message_type) for row in chunk
     }
-    batches = batch_writing.insert_batches_and_messages_and_tally_skipped(
+    batches = batch_writing.insert_batches(
         model,
         messages,
         sources,
@@ -313,7 +313,7 @@ def _write_and_enqueue_paid_messages(
         batch_counts_by_source=Counter(),
     )
     if batches:
-        credits.insert_reservations_of_held_credits(batches)
+        credits.insert_reservations(batches)
         enqueue_send_jobs_on_commit(len(batches))
     contact_ids = {message.contact_id for message in messages}
     return WrittenChunk([row for row in chunk if row.contact_id in contact_ids], missing)
@@ -343,7 +343,7 @@ def _create_links_and_build_messages_of_unsuppressed(
     )
     messages = []
     for tracking_id, row in zip(
-        batch_writing.generate_tracking_ids_with_shared_prefix(len(chunk)), chunk, strict=True
+        batch_writing.generate_tracking_ids(len(chunk)), chunk, strict=True
     ):
         pair = (row.owner_id, row.phone)
         is_marketing = row.message_type == MessageType.MARKETING

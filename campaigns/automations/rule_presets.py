@@ -24,7 +24,7 @@ def _load_presets_by_key_once() -> dict[str, dict[str, Any]]:
     return tomllib.loads(_PRESETS.read_text("utf-8"))
 
 
-def build_unsaved_presets_for_profile_of_store(store: User, language: str) -> list[AutomationRule]:
+def build_presets(store: User, language: str) -> list[AutomationRule]:
     """The presets for a store's business profile, switched off and not saved.
 
     Args:
@@ -53,7 +53,7 @@ def build_unsaved_presets_for_profile_of_store(store: User, language: str) -> li
     return rules
 
 
-def add_missing_presets_switched_off_to_store(store: User, language: str, *, by: Any) -> int:
+def add_missing_presets(store: User, language: str, *, by: Any) -> int:
     """Give a store the presets of its profile that it does not have; return how many.
 
     They are switched off. One that it has stays as it is. Writes an audit entry.
@@ -65,11 +65,7 @@ def add_missing_presets_switched_off_to_store(store: User, language: str, *, by:
         raise ValueError(gettext("the presets are in English and Greek"))
     with transaction.atomic():
         known = AutomationRule.objects.filter(owner=store).values_list("preset_key", flat=True)
-        new = [
-            rule
-            for rule in build_unsaved_presets_for_profile_of_store(store, language)
-            if rule.preset_key not in set(known)
-        ]
+        new = [rule for rule in build_presets(store, language) if rule.preset_key not in set(known)]
         AutomationRule.objects.bulk_create(new, ignore_conflicts=True)
         audit.write_entry("automation rules added", store, by=by, owner_id=store.pk, rules=len(new))
     return len(new)

@@ -20,14 +20,14 @@ from django.db import connection
 from astronote.accounts.models import StoreId, User
 from astronote.common.locks import advisory_lock
 from astronote.common.sql import database_now, rows
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 from campaigns.automations.birthday import days_of_month_celebrated_on
 from campaigns.automations.daily import DEFAULT_HOUR
 from campaigns.automations.due_messages import (
     CHUNK,
     DueContact,
     enqueue_due_messages,
-    save_and_audit_block_reasons_and_get_blocked_ids,
+    save_block_reasons,
     text_problems_by_automation_id,
 )
 from campaigns.models import (
@@ -93,7 +93,7 @@ class EligibleRule(NamedTuple):
         return self.trigger_type == RuleTrigger.EVENT and self.offset_minutes < 0
 
 
-def eligible_rules_unless_stopped_by_restore(store: User | None = None) -> list[EligibleRule]:
+def eligible_rules(store: User | None = None) -> list[EligibleRule]:
     """The active rules whose stores may send, of one store or of all; none after a restore."""
     if sending_stop.is_stopped_by_old_or_restored_database():
         return []
@@ -107,7 +107,7 @@ def eligible_rules_unless_stopped_by_restore(store: User | None = None) -> list[
     return [EligibleRule(*row) for row in found]
 
 
-def enqueue_rule_messages_unless_running_elsewhere() -> dict[str, int]:
+def enqueue_rule_messages() -> dict[str, int]:
     """Enqueue the messages of rules that are due; a second call sends nothing twice.
 
     A store that cannot pay is tried again by the next call.
@@ -120,7 +120,7 @@ def enqueue_rule_messages_unless_running_elsewhere() -> dict[str, int]:
         if not acquired:
             return {}
         now = database_now()
-        rules = {rule.id: rule for rule in eligible_rules_unless_stopped_by_restore()}
+        rules = {rule.id: rule for rule in eligible_rules()}
         problems = text_problems_by_automation_id(rules.values(), EVENT_TAGS)
         sendable = [rule for rule in rules.values() if rule.id not in problems]
         sends = find_consenting_contacts_due_by_rules(sendable, now, until=now)
@@ -131,7 +131,7 @@ def enqueue_rule_messages_unless_running_elsewhere() -> dict[str, int]:
                 chunk, rules, now
             ),
         )
-        waiting = save_and_audit_block_reasons_and_get_blocked_ids(
+        waiting = save_block_reasons(
             AutomationRule, rules.values(), problems, result.credits_needed_by_store
         )
         done = AutomationRule.objects.filter(pk__in=rules.keys() - waiting)
@@ -281,9 +281,7 @@ def _birthday_conditions_due_until(
     due_after = max((rule.last_run_at or now) - OVERLAP, now - MAX_LATE)
     zone = ZoneInfo(rule.timezone)
     celebrated = (due_after - rule.delay).astimezone(zone).date()
-    while (
-        at := utc_time_of_first_or_nearest_hour_on_day(celebrated, DEFAULT_HOUR, rule.timezone)
-    ) + rule.delay <= until:
+    while (at := utc_time_of_hour(celebrated, DEFAULT_HOUR, rule.timezone)) + rule.delay <= until:
         if at + rule.delay > due_after:
             for day in days_of_month_celebrated_on(celebrated):
                 yield _Birthday(*_build_rule_columns_for_sql(rule, now), celebrated.month, day, at)
@@ -428,10 +426,7 @@ def _with_reasons_where_event_begun_or_over_limit(
 
 def _earliest_send_time_after_quiet_hours(rule: EligibleRule, due_at: datetime) -> datetime:
     """When a message that is due at a time can be sent: after the quiet hours."""
-    return (
-        limits.find_quiet_hours_end_unless_exempt(due_at, rule.message_type, rule.timezone)
-        or due_at
-    )
+    return limits.quiet_hours_end(due_at, rule.message_type, rule.timezone) or due_at
 
 
 def _is_in_dedupe_window_or_over_daily_limit(
@@ -485,9 +480,7 @@ class UpcomingMessages(NamedTuple):
     first: list[UpcomingMessage]
 
 
-def count_and_preview_messages_rules_would_send_in_7_days(
-    store: User, *, shown: int = 20
-) -> list[UpcomingMessages]:
+def preview_rule_messages(store: User, *, shown: int = 20) -> list[UpcomingMessages]:
     """What the active rules of a store would send in the next days, as far as it is known now.
 
     Who is suppressed, over a limit of a rule, or would get it after the event has begun is left
@@ -498,7 +491,7 @@ def count_and_preview_messages_rules_would_send_in_7_days(
         shown: how many messages of each rule are returned, in the order of their time.
     """
     now = database_now()
-    rules = {rule.id: rule for rule in eligible_rules_unless_stopped_by_restore(store)}
+    rules = {rule.id: rule for rule in eligible_rules(store)}
     sends = find_consenting_contacts_due_by_rules(list(rules.values()), now, until=now + UPCOMING)
     counts: defaultdict[int, int] = defaultdict(int)
     first: defaultdict[int, list[UpcomingMessage]] = defaultdict(list)

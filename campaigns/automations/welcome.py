@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 from astronote.common.locks import advisory_lock
 from campaigns.automations.due_messages import (
     DueContact,
+    eligible_automations,
     enqueue_due_messages,
-    find_due_consenting_contacts_not_known_as_minor,
-    save_and_audit_block_reasons_and_get_blocked_ids,
-    stop_if_restored_and_get_eligible_automations,
+    find_due_contacts,
+    save_block_reasons,
     text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
@@ -23,7 +23,7 @@ OCCURRENCE_KEY = "welcome"
 MAX_CONTACT_AGE = timedelta(days=1)
 
 
-def enqueue_welcome_messages_and_clear_marks() -> dict[str, int]:
+def enqueue_welcome_messages() -> dict[str, int]:
     """Enqueue messages to the contacts marked as awaiting a welcome, and remove the marks.
 
     The mark is removed with the message. It is also removed, without a message, where the store
@@ -36,18 +36,14 @@ def enqueue_welcome_messages_and_clear_marks() -> dict[str, int]:
     with advisory_lock("welcome") as acquired:
         if not acquired or not Contact.objects.filter(awaits_welcome=True).exists():
             return {}
-        automations = stop_if_restored_and_get_eligible_automations(AutomationType.WELCOME)
+        automations = eligible_automations(AutomationType.WELCOME)
         problems = text_problems_by_automation_id(automations)
         sendable = [one for one in automations if one.id not in problems]
-        due_contacts = find_due_consenting_contacts_not_known_as_minor(
-            sendable, "c.awaits_welcome", OCCURRENCE_KEY
-        )
+        due_contacts = find_due_contacts(sendable, "c.awaits_welcome", OCCURRENCE_KEY)
         result = enqueue_due_messages(
             AutomationMessage, due_contacts, after_write=_clear_awaits_welcome_of_written_contacts
         )
-        save_and_audit_block_reasons_and_get_blocked_ids(
-            Automation, automations, problems, result.credits_needed_by_store
-        )
+        save_block_reasons(Automation, automations, problems, result.credits_needed_by_store)
         active = Automation.objects.filter(
             owner=OuterRef("owner"), type=AutomationType.WELCOME, is_active=True
         )

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from astronote.common.constraints import choice_constraint
 from astronote.common.fields import ComposedCharField
 from contacts.models import Contact
-from messaging.codes import alphanumeric_code_dropping_biased_bytes
+from messaging.codes import alphanumeric_code
 
 PUBLIC_ID_LENGTH = 10
 COLOR_PATTERN = r"^#[0-9a-fA-F]{6}\Z"
@@ -25,9 +25,7 @@ STANDARD_COLOR = "#1f5f8b"
 
 def new_public_id() -> str:
     """A random code for the address of a tag."""
-    return alphanumeric_code_dropping_biased_bytes(secrets.token_bytes(4 * PUBLIC_ID_LENGTH))[
-        :PUBLIC_ID_LENGTH
-    ]
+    return alphanumeric_code(secrets.token_bytes(4 * PUBLIC_ID_LENGTH))[:PUBLIC_ID_LENGTH]
 
 
 class NfcTagType(models.TextChoices):

@@ -228,7 +228,7 @@ def _fill_empty_fields(contact: Contact, typed: Mapping[str, Any]) -> None:
         contact.save(update_fields=[*news, "updated_at"])
 
 
-def count_waiting_signups_and_enqueue_job(dry_run: bool) -> int:
+def enqueue_waiting_signups(dry_run: bool) -> int:
     """Enqueue the job if sign-ups wait whose job was lost; return how many wait."""
     count = PublicSignupEvent.objects.filter(outcome=SignupOutcome.WAITING).count()
     if count and not dry_run:

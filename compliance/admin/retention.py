@@ -10,12 +10,20 @@ from django.urls import path
 from django.utils.translation import gettext
 
 from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.counts import format_count
 from compliance import models, record
+
+
+def _write_counts_by_table(counts: dict[str, int]) -> str:
+    return "; ".join(
+        f"{models.table_in_words(table)}: {format_count(count)}" for table, count in counts.items()
+    )
 
 
 @admin.register(models.RetentionRun)
 class RetentionRunAdmin(ReadOnlyAdmin):
     list_display = ["id", "status", "dry_run", "counts", "started_at", "finished_at", "error"]
+    words = {"counts": _write_counts_by_table}
 
     def get_urls(self) -> list:
         view = self.admin_site.admin_view(self.record_of_processing_view)
@@ -37,3 +45,4 @@ class RetentionRunAdmin(ReadOnlyAdmin):
 @admin.register(models.RetentionAction)
 class RetentionActionAdmin(ReadOnlyAdmin):
     list_display = ["run_id", "table", "action", "rows", "created_at"]
+    words = {"table": models.table_in_words}

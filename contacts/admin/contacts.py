@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.admin_lists import KEY_ONLY, LargeTableAdmin, ReadOnlyAdmin
+from astronote.common.stored_words import json_in_words, label_of
 from contacts import models
 from contacts.consent_sources import describe_consent_source
 from contacts.contact_page import contact_actions, contact_erasures, contact_panels
@@ -78,16 +79,24 @@ class ConsentHistory(TabularInline):
     fields = readonly_fields = [
         "created_at",
         "type",
-        "source",
+        "source_in_words",
         "decided_at",
         "actor",
         "wording",
         "version",
-        "meta",
+        "proof",
     ]
     ordering = ["-pk"]
     extra = 0
     can_delete = False
+
+    @admin.display(description=_("source"))
+    def source_in_words(self, event: models.ConsentEvent) -> str:
+        return describe_consent_source(event.source)
+
+    @admin.display(description=_("details"), empty_value="–")
+    def proof(self, event: models.ConsentEvent) -> str | None:
+        return json_in_words(event.meta) if event.meta else None
 
     def has_add_permission(self, request, obj=None):
         return False
@@ -146,6 +155,11 @@ class ContactAdmin(LargeTableAdmin):
         "consent_evidence",
     ]
     readonly_fields = [*CONSENT_FIELDS, "anonymised_at", "restricted_at", "restricted_reason"]
+    words = {
+        "gdpr_consent_source": describe_consent_source,
+        "sms_consent_status": label_of(models.SmsConsentStatus),
+        "sms_consent_source": describe_consent_source,
+    }
 
     def get_fieldsets(self, request, obj=None):
         """A new contact has no consent and no retention fields yet."""
@@ -160,13 +174,13 @@ class ContactAdmin(LargeTableAdmin):
             *([(gettext("Custom fields"), {"fields": names})] if names else []),
             (gettext("Retention"), {"fields": ["erase_on", "legal_hold", "anonymised_at"]}),
             (gettext("Restriction"), {"fields": ["restricted_at", "restricted_reason"]}),
-            (gettext("Consent"), {"fields": self.CONSENT_FIELDS}),
+            (gettext("Consent"), {"fields": self.in_words(self.CONSENT_FIELDS)}),
         ]
 
     def get_readonly_fields(self, request, obj=None):
         """Of a restricted contact nothing is changed but by the rights of the person."""
         kept = [*self.PERSON_FIELDS, "erase_on"] if obj and obj.restricted_at else []
-        return [*self.readonly_fields, "custom_values_as_text", *kept]
+        return [*self.in_words(self.readonly_fields), "custom_values_as_text", *kept]
 
     def _may_edit(self, request: HttpRequest, contact: models.Contact) -> bool:
         return self.has_change_permission(request, contact) and not contact.restricted_at
@@ -310,13 +324,10 @@ class ListMembershipAdmin(ReadOnlyAdmin):
 
 @admin.register(models.ConsentEvent)
 class ConsentEventAdmin(ReadOnlyAdmin):
-    list_display = ["contact", "type", "source_in_words", "created_at"]
+    list_display = ["contact", "type", "source", "created_at"]
     list_filter = ["type"]
     list_select_related = ["contact"]
-
-    @admin.display(description=_("source"), ordering="source")
-    def source_in_words(self, event: models.ConsentEvent) -> str:
-        return describe_consent_source(event.source)
+    words = {"source": describe_consent_source}
 
 
 @admin.register(models.OptInRequest)
@@ -339,3 +350,4 @@ class OptInRequestAdmin(ReadOnlyAdmin):
 @admin.register(models.RejectedRow)
 class RejectedRowAdmin(ReadOnlyAdmin):
     list_display = ["contact_import_id", "line", "column", "value", "reason"]
+    words = {"row": "; ".join}

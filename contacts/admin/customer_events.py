@@ -110,16 +110,18 @@ class CustomerEventAdmin(LargeTableAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Who may only look sees the columns: the form's own fields are none of the model."""
         if obj is not None and not self.has_change_permission(request, obj):
-            return [
-                "owner",
-                "contact",
-                "event_type",
-                "status",
-                "start_at",
-                "end_at",
-                "external_ref",
-                "meta",
-            ]
+            return self.in_words(
+                [
+                    "owner",
+                    "contact",
+                    "event_type",
+                    "status",
+                    "start_at",
+                    "end_at",
+                    "external_ref",
+                    "meta",
+                ]
+            )
         return super().get_fields(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -32,7 +32,7 @@ from unfold.widgets import (
 from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
 from astronote.common.sql import database_now
-from astronote.operations.first_day import first_steps_context_or_empty_once_last_is_done
+from astronote.operations.first_day import first_steps_context
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.custom_cells import choices_of_store, is_custom
 from contacts.importing.import_refused import ImportRefused
@@ -280,7 +280,7 @@ class ContactImportAdmin(ReadOnlyAdmin):
         context |= {
             "rejected_rows": rows[:REJECTED_ROWS_SHOWN],
             "progress": lifecycle.import_progress(contact_import, database_now()),
-            **first_steps_context_or_empty_once_last_is_done(),
+            **first_steps_context(),
         }
         return TemplateResponse(request, "contacts/import_progress.html", context)
 

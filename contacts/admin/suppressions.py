@@ -41,13 +41,10 @@ class SuppressionListForm(forms.Form):
 
 @admin.register(Suppression)
 class SuppressionAdmin(ReadOnlyAdmin):
-    list_display = ["id", "owner", "reason_in_words", "created_at"]
+    list_display = ["id", "owner", "reason", "created_at"]
     list_select_related = ["owner"]
+    words = {"reason": describe_consent_source}
     list_before_template = "contacts/suppression_tools.html"
-
-    @admin.display(description=_("reason"), ordering="reason")
-    def reason_in_words(self, suppression: Suppression) -> str:
-        return describe_consent_source(suppression.reason)
 
     def get_urls(self) -> list:
         view = self.admin_site.admin_view
@@ -90,7 +87,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, *, file: UploadedFile, store: User | None, reason: str
     ) -> None:
         with files.unnamed_temporary_file(file.chunks()) as copy:
-            counts = suppressions.import_suppressions_and_audit_or_refuse(
+            counts = suppressions.import_suppression_list(
                 copy, store, reason=reason, by=request.user
             )
         messages.success(
@@ -99,7 +96,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
             % {"added": format_count(counts["added"]), "known": format_count(counts["known"])},
         )
         if counts["unreadable_lines"]:
-            messages.warning(request, suppressions.describe_first_unreadable_lines_or_empty(counts))
+            messages.warning(request, suppressions.describe_unreadable_lines(counts))
 
     def audit_and_stream_store_or_global_csv_view(
         self, request: HttpRequest
@@ -113,7 +110,7 @@ class SuppressionAdmin(ReadOnlyAdmin):
         )
         audit.write_entry("suppressions exported", by=request.user, owner_id=store_id)
         return StreamingHttpResponse(
-            suppressions.csv_lines_of_store_or_global_suppressions(store_id),
+            suppressions.suppressions_csv_lines(store_id),
             content_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="suppressions.csv"'},
         )

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import ReadOnlyAdmin
 from messaging.admin.message_log import log_urls
-from messaging.models import Batch, DirectMessage, message_classes
+from messaging.models import Batch, DirectMessage, message_class, message_classes
 from messaging.statuses import describe_reason
 
 
@@ -36,7 +36,7 @@ class BatchAdmin(ReadOnlyAdmin):
     list_display = [
         "id",
         "owner",
-        "kind_in_words",
+        "kind",
         "source_id",
         "size",
         "status",
@@ -48,21 +48,17 @@ class BatchAdmin(ReadOnlyAdmin):
     list_filter = ["status", KindFilter]
     list_select_related = ["owner"]
     search_fields = ["=source_id"]
-
-    @admin.display(description=_("messages of"), ordering="kind")
-    def kind_in_words(self, batch: Batch) -> str:
-        return str(batch.message_class.kind_name)
+    column_labels = {"kind": _("messages of")}
+    words = {"kind": lambda kind: str(message_class(kind).kind_name)}
 
 
 @admin.register(DirectMessage)
 class DirectMessageAdmin(ReadOnlyAdmin):
-    list_display = ["id", "owner", "to", "status", "delivery_status", "reason"]
+    list_display = ["id", "owner", "to", "status", "delivery_status", "error_code"]
     list_select_related = ["owner"]
+    column_labels = {"error_code": _("reason")}
+    words = {"error_code": describe_reason}
 
     def get_urls(self) -> list[Any]:
         """With the log of messages of all kinds."""
         return [*log_urls(self.admin_site), *super().get_urls()]
-
-    @admin.display(ordering="error_code")
-    def reason(self, message: DirectMessage) -> str:
-        return describe_reason(message.error_code) if message.error_code else ""

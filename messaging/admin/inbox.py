@@ -22,7 +22,7 @@ from contacts.models import Contact
 from contacts.search import search_contacts_by_beginnings
 from messaging.conversations import (
     RepliesBySms,
-    enqueue_answer_and_audit_or_raise_blocked,
+    enqueue_answer,
     mark_replies_read,
     newest_messages_replies_and_consent_changes,
     replies_received_by_sms,
@@ -161,9 +161,7 @@ def _send_answer_or_add_form_error(
     assert isinstance(request.user, User)  # the admin has no anonymous users
     data = form.cleaned_data
     try:
-        enqueue_answer_and_audit_or_raise_blocked(
-            contact, data["text"], key=data["key"], by=request.user
-        )
+        enqueue_answer(contact, data["text"], key=data["key"], by=request.user)
     except SendingBlocked as blocked:
         form.add_error("text", gettext("Not sent: %(blocked)s.") % {"blocked": blocked})
         return False

@@ -21,7 +21,7 @@ from astronote.common import audit
 from astronote.common.admin_lists import (
     SESSION_STORE,
     STORES_SUGGESTED,
-    find_up_to_two_stores_by_name_or_email,
+    find_stores_by_name_or_email,
 )
 from astronote.common.store_time import format_store_time_or_dash
 from astronote.models import User
@@ -82,7 +82,7 @@ class LogForm(forms.Form):
         name = self.cleaned_data["store"].strip()
         if not name:
             return None
-        found = find_up_to_two_stores_by_name_or_email(User.objects.filter(is_staff=False), name)
+        found = find_stores_by_name_or_email(User.objects.filter(is_staff=False), name)
         if len(found) != 1:
             raise forms.ValidationError(
                 gettext("Several stores begin so.") if found else gettext("No store begins so.")

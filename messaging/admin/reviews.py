@@ -20,7 +20,7 @@ from messaging.models import ReplyReview
 from messaging.reply_reviews import (
     DecisionRefused,
     UndecidedReviews,
-    decide_review_and_audit_or_raise_refused,
+    decide_review,
     describe_reviews,
     open_reviews,
     proposes_opt_out,
@@ -115,9 +115,7 @@ class ReplyReviewAdmin(ReadOnlyAdmin):
         decided = 0
         for pk in reviews.values_list("pk", flat=True):
             try:
-                decide_review_and_audit_or_raise_refused(
-                    pk, is_opt_out=answer == Answer.OPT_OUT, by=request.user
-                )
+                decide_review(pk, is_opt_out=answer == Answer.OPT_OUT, by=request.user)
                 decided += 1
             except DecisionRefused as refused:
                 messages.error(request, str(refused))

@@ -21,7 +21,7 @@ from messaging.sending_stop import (
     CannotGoOn,
     count_waiting_messages_and_credits,
     describe_stop,
-    let_sending_go_on_or_raise,
+    resume_sending,
 )
 from messaging.statuses import StopReason
 
@@ -78,7 +78,7 @@ def _declare_restored_or_go_on_and_show_message(request: HttpRequest, reason: St
                 restored.sentence,
             )
         else:
-            let_sending_go_on_or_raise(reason, by=request.user)
+            resume_sending(reason, by=request.user)
             messages.success(request, gettext("Sending goes on."))
     except (CannotGoOn, RedisError) as error:
         messages.error(request, str(error))

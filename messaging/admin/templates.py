@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from astronote.common.admin_lists import ReadOnlyAdmin
+from astronote.common.stored_words import label_of
 from messaging.models import ShortLink
 
 
@@ -12,3 +14,4 @@ from messaging.models import ShortLink
 class ShortLinkAdmin(ReadOnlyAdmin):
     list_display = ["short_code", "owner", "kind", "click_count"]
     list_select_related = ["owner"]
+    words = {"kind": label_of({"message": _("message")})}

@@ -120,7 +120,7 @@ def record_adjustment(
         idempotency_key=key,
         provider_id=provider_id or None,
     )
-    adjustment.credits_taken = credits.take_back_as_far_as_available(
+    adjustment.credits_taken = credits.take_back_credits(
         store.pk,
         due,
         reason=f"{adjustment_type} of payment {payment.pk}",

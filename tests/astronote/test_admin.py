@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.urls import reverse
 
-from astronote.common import admin_lists
+from astronote.common import admin_paging
 from astronote.models import User
 from astronote.operations import registry
 from astronote.operations.sidebar import build_all_sidebar_sections
@@ -99,7 +99,7 @@ def test_messages_are_found_by_number_by_id_and_by_campaign(admin_client, sandbo
     for name in ("anna", "bella"):
         store = make_store(name)
         campaigns.append(enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk))
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     message = CampaignMessage.objects.filter(campaign=campaigns[1]).first()
     found = {
@@ -116,10 +116,10 @@ def test_messages_are_found_by_what_went_wrong(admin_client, sandbox):
     target = make_list(store, 4)
     started = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     change_consent(Contact.objects.first().pk, "unsubscribed", source="test")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
     store_receipts([{"messageId": sent.provider_message_id, "deliveryStatus": "Undelivered"}])
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     for trouble, count in {"failed": 1, "skipped": 1, "unknown": 0}.items():
         query = f"campaign__id__exact={started.pk}&trouble={trouble}"
         answer = admin_client.get(f"/admin/campaigns/campaignmessage/?{query}")
@@ -150,7 +150,7 @@ def test_a_contact_is_made_and_a_mistake_is_explained(admin_client):
 
 
 def test_a_long_list_is_not_counted_to_its_end(admin_client, monkeypatch):
-    monkeypatch.setattr(admin_lists, "MAX_COUNTED", 60)
+    monkeypatch.setattr(admin_paging, "MAX_COUNTED", 60)
     make_list(make_store(), 100)
     first = admin_client.get("/admin/contacts/contact/")
     assert first.context["cl"].result_count == 60

@@ -59,16 +59,16 @@ def operator(client, settings):
 
 def test_a_problem_that_stays_is_told_once_and_so_is_its_end(hook):
     alerts = Alerts()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    alerts.tell_alerts()
     assert hook.posted == []  # it may be a restart
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    alerts.tell_alerts()
+    alerts.tell_alerts()
     assert any("No scheduler is running" in text for text in hook.posted)
     assert len(hook.posted) == len(set(hook.posted)) == 2  # and no workers
     assert "http://127.0.0.1:1/admin/" in hook.posted[0]
     jobs.redis_connection().set(recurring.HEARTBEAT_KEY, 1)
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    alerts.tell_alerts()
+    alerts.tell_alerts()
     assert hook.posted[2:] == [text for text in hook.posted if text.startswith("Over: No sched")]
     assert len(hook.posted) == 3
 
@@ -76,12 +76,12 @@ def test_a_problem_that_stays_is_told_once_and_so_is_its_end(hook):
 def test_a_problem_that_could_not_be_told_is_told_later(hook):
     hook.status = 500
     alerts = Alerts()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    alerts.tell_alerts()
+    alerts.tell_alerts()
     failed = len(hook.posted)
     hook.status = 200
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    alerts.tell_alerts()
+    alerts.tell_alerts()
     assert failed == 2 and len(hook.posted) == 4
 
 
@@ -90,30 +90,28 @@ def test_an_operator_switches_mails_on_and_gets_those_of_a_stop(operator):
     assert "Switch on" in page.text
     operator.post("/admin/account/alerts/")
     assert AuditEntry.objects.filter(action="alerts switched on").exists()
-    sending_stop.stop_sending_or_update_details(
-        StopReason.ACCOUNT_REFUSED, by="test", details="401"
-    )
+    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test", details="401")
     alerts = Alerts()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    alerts.tell_alerts()
+    alerts.tell_alerts()
     told = [message for message in mail.outbox if "refuse" in message.body]
     assert [message.to for message in told] == [["me@example.com"]]
     operator.post("/admin/account/alerts/")
     mail.outbox.clear()
-    sending_stop.let_sending_go_on_or_raise(StopReason.ACCOUNT_REFUSED, by="test")
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    sending_stop.resume_sending(StopReason.ACCOUNT_REFUSED, by="test")
+    alerts.tell_alerts()
     assert not mail.outbox
 
 
 def test_a_database_that_does_not_answer_is_told_too(hook):
     alerts = Alerts()
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    alerts.tell_alerts()
     connection.close()
     name = connection.settings_dict["NAME"]
     connection.settings_dict["NAME"] = "nothing_here"
     try:
-        alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
-        alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+        alerts.tell_alerts()
+        alerts.tell_alerts()
     finally:
         connection.close()
         connection.settings_dict["NAME"] = name

@@ -17,7 +17,7 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit, progress
 from astronote.common.counts import counted_in_english, format_count
 from astronote.common.logs import (
@@ -78,14 +78,14 @@ def test_a_store_is_found_by_its_address_in_any_case_or_by_its_id():
     store = make_store("alice")
     make_store("bob")
     assert (
-        get_store_by_email_or_id_or_command_error("Alice@Example.COM")
-        == get_store_by_email_or_id_or_command_error(str(store.pk))
+        get_store_or_command_error("Alice@Example.COM")
+        == get_store_or_command_error(str(store.pk))
         == store
     )
     operator = make_store("operator", is_staff=True)
     for name in ("0", "⓵", "nobody@example.com", "", operator.email, str(operator.pk)):
         with pytest.raises(CommandError, match="no store has"):
-            get_store_by_email_or_id_or_command_error(name)
+            get_store_or_command_error(name)
 
 
 # The audit trail.

@@ -35,7 +35,7 @@ def test_env_files_of_the_project_and_two_folders_above_are_read_the_nearest_fir
     script = (
         "import pathlib, sys; from astronote import environment;"
         "root = pathlib.Path(sys.argv[1]);"
-        "env = environment.read_environment_and_env_files_or_raise_problems(root);"
+        "env = environment.read_environment(root);"
         "print(env['STATUS_RATE_MAX'], env['WATCHDOG_INTERVAL'], env['MITTO_SENDER'])"
     )
     unset = ("STATUS_RATE_MAX", "WATCHDOG_INTERVAL")

@@ -17,7 +17,7 @@ def read(root, *names, **given):
     script = (
         "import pathlib, sys; from astronote import environment;"
         "root = pathlib.Path(sys.argv[1]);"
-        "env = environment.read_environment_and_env_files_or_raise_problems(root);"
+        "env = environment.read_environment(root);"
         "print(*(repr(env[name]) for name in sys.argv[2:]))"
     )
     clean = {name: value for name, value in os.environ.items() if name not in BY_NAME}
@@ -39,7 +39,7 @@ def read_all_lines(root, **given):
     clean = {name: value for name, value in os.environ.items() if name not in BY_NAME}
     script = (
         "import pathlib, sys; from astronote import environment;"
-        "environment.read_environment_and_env_files_or_raise_problems(pathlib.Path(sys.argv[1]))"
+        "environment.read_environment(pathlib.Path(sys.argv[1]))"
     )
     done = subprocess.run([sys.executable, "-c", script, root], capture_output=True, text=True,
                           cwd=environment.ROOT, env=clean | given)  # fmt: skip

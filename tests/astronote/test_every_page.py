@@ -6,12 +6,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.core.management import call_command
 from django.db import connection
+from django.db.models import CharField, JSONField, TextField
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from astronote.models import User
+from campaigns.models import CampaignMessage
+from contacts.models import Contact
 from tests.support.admin_pages import fill_installation, links_on
 from tests.support.copied_rows import copy_rows_of_every_list
 
@@ -91,6 +95,74 @@ def test_every_page_says_what_it_shows_in_words(admin_client, filled):
                 f"{urlsplit(page).path}: {found.group()}" for found in RAW.finditer(answer.text)
             ]
     assert not raw
+
+
+# Fields that nobody types in the admin and that hold what people, programs and Mitto wrote or gave:
+# sentences, names, addresses, keys.
+VERBATIM = {
+    "action", "actor", "buyer", "buyer_country", "buyer_vat_number", "by", "column",
+    "consent_source", "consent_version", "consent_wording", "delivery_status", "details", "error",
+    "event_id", "file_name", "gdpr_consent_version", "http_accept", "idempotency_key",
+    "ip_address", "key", "last_error", "long_url_hash", "path_info", "phone_hash",
+    "provider_bulk_id", "provider_message_id", "provider_status", "reason", "restricted_reason",
+    "seller", "sender", "session_hash", "short_code", "target_url", "text", "to", "tracking_id",
+    "user_agent", "username", "value", "version", "waiting_for", "wording",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+def test_every_stored_code_is_written_in_words(admin_client, filled):
+    """A new field of text has choices, or `words` in its admin, or stands among the verbatim."""
+    raw = set()
+    for model, model_admin in admin.site._registry.items():
+        if not model._meta.managed:
+            continue
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        request = admin_client.get(reverse(f"{name}_changelist"), follow=True).wsgi_request
+        columns = {str(one) for one in model_admin.get_list_display(request)}
+        row = model_admin.get_queryset(request).first()
+        page = row and admin_client.get(reverse(f"{name}_change", args=[row.pk])).context
+        if page and "adminform" not in page:  # a page of its own
+            raw |= _codes(model_admin, columns)
+            continue
+        for form in (model_admin, *model_admin.get_inline_instances(request, row)):
+            shown = {str(one) for one in flatten_fieldsets(form.get_fieldsets(request, row))}
+            may_type = form.has_change_permission(request, row)
+            fixed = {str(one) for one in form.get_readonly_fields(request, row)}
+            typed = shown - fixed if may_type else set()
+            raw |= _codes(form, (shown | columns if form is model_admin else shown) - typed)
+    assert not raw
+
+
+def _codes(form, names):
+    """The fields among these names that show what is stored, which is a code or JSON."""
+    return {
+        f"{form.model.__name__}.{field.name}"
+        for field in form.model._meta.concrete_fields
+        if field.name in names
+        and (
+            isinstance(field, JSONField)
+            or (
+                isinstance(field, CharField | TextField)
+                and not field.choices
+                and field.name not in VERBATIM
+            )
+            or field.name in getattr(form, "words", {})
+        )
+    }
+
+
+def test_a_message_says_why_it_failed_and_a_contact_where_consent_came_from(admin_client, filled):
+    failed = CampaignMessage.objects.get(error_code="undelivered")
+    page = admin_client.get(reverse("admin:campaigns_campaignmessage_change", args=[failed.pk]))
+    assert "the carrier did not deliver it" in page.text
+    contact = Contact.objects.filter(sms_consent_status="opted_out").first()
+    Contact.objects.filter(pk=contact.pk).update(
+        sms_consent_source="inbound_stop", consent_evidence={"asked_by": "till 4"}
+    )
+    page = admin_client.get(reverse("admin:contacts_contact_change", args=[contact.pk])).text
+    assert "Opted Out" in page and "inbound stop" in page and "asked by: till 4" in page
+    assert "opted_out" not in page and "inbound_stop" not in page
 
 
 def test_an_address_that_does_not_exist_is_answered_in_the_sites_style(client, admin_client):

@@ -55,7 +55,7 @@ def test_metrics_count_messages_calls_and_batches(client, sandbox, settings):
     settings.SMS_BATCH_SIZE = 3
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 6)).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     text = client.get("/metrics", secure=True).content.decode()
     for line in (
         'astronote_campaign_messages{status="sent"} 3.0',

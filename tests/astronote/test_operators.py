@@ -67,9 +67,7 @@ def with_second_factor(account):
     key = second_factor.new_hex_key_of_app()
     totp = TOTP(bytes.fromhex(key))
     totp.time = timezone.now().timestamp() - 30
-    return second_factor.replace_app_and_recovery_codes_or_refuse_code(
-        account, key, f"{totp.token():06}"
-    )
+    return second_factor.replace_authenticator_app(account, key, f"{totp.token():06}")
 
 
 def test_an_invited_operator_sets_the_password_by_a_link_that_works_once(client, capsys):

@@ -95,7 +95,7 @@ def test_a_new_timetable_is_due_at_once_and_by_its_cron(scheduler):
 def test_an_entry_that_was_taken_out_of_the_timetable_leaves_redis(scheduler, settings):
     recurring.sync_recurring_jobs_in_redis(scheduler)
     later = timezone.now() + timedelta(hours=1)
-    jobs.enqueue_or_replace_delayed_job_on_commit(
+    jobs.enqueue_delayed_on_commit(
         "scheduler", later, "campaigns.tasks.start_campaign", 7, job_id="campaign-7"
     )
     scheduler.schedule(later, "x.y", interval=60, id="recurring-of_last_year")
@@ -181,7 +181,7 @@ def test_an_entry_that_is_due_but_no_more_in_the_timetable_recurs_no_more(schedu
 
 def test_a_delayed_job_goes_to_its_queue_with_its_arguments_and_does_not_recur(scheduler):
     at = timezone.now() - timedelta(seconds=5)
-    jobs.enqueue_or_replace_delayed_job_on_commit(
+    jobs.enqueue_delayed_on_commit(
         "scheduler", at, "campaigns.tasks.start_campaign", 7, job_id="campaign-7"
     )
     scheduler._registered_at = float("inf")

@@ -152,7 +152,7 @@ def rows_of_every_kind(store, sandbox):
     """On each of which an action would do something."""
     sandbox.behave(fault="drop_after")
     sent = enqueue.enqueue_campaign(Campaign.objects.get().pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     message = CampaignMessage.objects.filter(campaign=sent).first()
     assert message.status == "unknown"
     automation = Automation.objects.create(owner=store, type="welcome_message", message_body="Hi")
@@ -190,8 +190,8 @@ def rows_of_every_kind(store, sandbox):
         make_campaign(store, target, status=status, scheduled_at=timezone.now())
     MessageTemplate.objects.create(owner=store, name="spring", text="Hello")
     SavedAnswer.objects.create(owner=store, name="hours", text="At nine.")
-    replies.store_replies_and_enqueue_job([{"from": message.to, "text": "wrong number"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": message.to, "text": "wrong number"}])
+    replies.apply_received_replies()
     NfcTag.objects.create(owner=store, public_id="tag", label="door")
     CustomField.objects.create(owner=store, key="city", label="City")
     SignupPage.objects.create(owner=store)

@@ -25,9 +25,7 @@ def operator(email=OLGA):
 
 def with_app(account):
     key = second_factor.new_hex_key_of_app()
-    second_factor.replace_app_and_recovery_codes_or_refuse_code(
-        account, key, f"{TOTP(bytes.fromhex(key)).token():06}"
-    )
+    second_factor.replace_authenticator_app(account, key, f"{TOTP(bytes.fromhex(key)).token():06}")
 
 
 def with_key(account, name=b"key"):

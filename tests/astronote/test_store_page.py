@@ -208,7 +208,7 @@ def test_the_ledger_has_one_line_for_a_campaign_and_one_for_a_top_up(
     store = make_store(company="Anna's")
     campaign = make_campaign(store, make_list(store, 5), name="Spring sale")
     enqueue.enqueue_campaign(campaign.pk)
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     form = {"credits": "50", "reference": "invoice 42"}
     asked = admin_client.get(f"/admin/top-up/{store.pk}/", form)

@@ -18,6 +18,7 @@ LEFT_OUT = (
     "/migrations/",
     "/management/",
     "/sandbox.py",
+    "/sandbox_bodies.py",
     "/page_texts.py",
     "/invoice_texts.py",
     "/opt_in_wording.py",

@@ -25,33 +25,29 @@ NAIVE = 200
 
 
 def run(place: Installation, size: int) -> list[Result]:
-    from astronote.queues.workers import collect_freeze_and_slow_garbage_collection
+    from astronote.queues.workers import tune_garbage_collection
     from campaigns.automations import birthday
     from campaigns.models import AutomationMessage
 
     _make_stores(size // STORES)
     plan = _plan(DAYS[0])
     naive = _naive(DAYS[0])
-    collect_freeze_and_slow_garbage_collection()
+    tune_garbage_collection()
     bare, bare_jobs, ours, rows = [], [], [], []
     for day in DAYS:
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(
+        birthday.enqueue_birthday_messages(
             day_for_all_stores=day, dry_run=True
         )  # so that the first who reads them is not at a loss
         written, enqueued, count = _bare(day)
         began = time.monotonic()
-        counts = birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=day)
+        counts = birthday.enqueue_birthday_messages(day_for_all_stores=day)
         ours.append(time.monotonic() - began)
         assert counts["messages"] == count == AutomationMessage.objects.count(), (counts, count)
         bare.append(written)
         bare_jobs.append(enqueued)
         rows.append(count)
         _undo()
-    _, statements = counted(
-        lambda: birthday.enqueue_birthday_messages_unless_running_elsewhere(
-            day_for_all_stores=DAYS[0]
-        )
-    )
+    _, statements = counted(lambda: birthday.enqueue_birthday_messages(day_for_all_stores=DAYS[0]))
     seconds, alone, jobs = median(ours), median(bare), median(bare_jobs)
     return [
         Result(

@@ -25,11 +25,11 @@ REPEATS = 3
 
 
 def run(place: Installation, size: int) -> list[Result]:
-    from astronote.queues.workers import collect_freeze_and_slow_garbage_collection
+    from astronote.queues.workers import tune_garbage_collection
 
     old = int(os.environ.get("EVENTS_OLD", "1000000"))
     _make_stores(size // STORES)
-    collect_freeze_and_slow_garbage_collection()
+    tune_garbage_collection()
     alone = _measure(size)
     _make_old_events(old)
     beside = _measure(size)
@@ -59,7 +59,7 @@ def run(place: Installation, size: int) -> list[Result]:
 def _enqueue() -> dict[str, int]:
     from campaigns.automations import rules
 
-    return rules.enqueue_rule_messages_unless_running_elsewhere()
+    return rules.enqueue_rule_messages()
 
 
 def _measure(size: int) -> dict[str, Any]:
@@ -161,11 +161,7 @@ def _plan() -> str:
 
     now = timezone.now()
     with CaptureQueriesContext(connection) as captured:
-        next(
-            rules.find_consenting_contacts_due_by_rules(
-                rules.eligible_rules_unless_stopped_by_restore(), now, until=now
-            )
-        )
+        next(rules.find_consenting_contacts_due_by_rules(rules.eligible_rules(), now, until=now))
     query = next(one["sql"] for one in captured if "conditions AS" in one["sql"])
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN (COSTS OFF) {query.split(' FOR ', 1)[1]}")

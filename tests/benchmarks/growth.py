@@ -34,14 +34,14 @@ class Cost(NamedTuple):
 
 
 def run(place: Installation, size: int) -> list[Result]:
-    from astronote.queues.workers import collect_freeze_and_slow_garbage_collection
+    from astronote.queues.workers import tune_garbage_collection
     from tests.support.factories import make_store
     from tests.support.volume import make_big_list, make_history
 
     place.behave(receipts="never")
     stores = {n: make_store(f"store{n}", balance=30 * n) for n in (SMALL, MIDDLE, LARGE)}
     lists = {n: make_big_list(store, n) for n, store in stores.items()}
-    collect_freeze_and_slow_garbage_collection()
+    tune_garbage_collection()
 
     def cost(n: int, times: int = REPEAT) -> Cost:
         measured = _cost(place, stores[n], lists[n], times)
@@ -108,14 +108,14 @@ def _cost(place: Installation, store: Any, target: Any, times: int) -> Cost:
 def _apply_receipts(campaign: Any) -> float:
     """Seconds, in this process, to apply a receipt of each message."""
     from campaigns.models import CampaignMessage
-    from messaging.receipts import wait_and_apply_received_receipts
+    from messaging.receipts import apply_received_receipts
 
     ids = CampaignMessage.objects.filter(campaign=campaign).order_by("pk")
     for start in range(0, campaign.total, MIDDLE):
         some = ids.values_list("provider_message_id", flat=True)[start : start + MIDDLE]
         fill_inbox(inbox_rows(delivered_events(list(some))))
     began = time.monotonic()
-    counts = wait_and_apply_received_receipts()
+    counts = apply_received_receipts()
     seconds = time.monotonic() - began
     assert counts["applied"] == campaign.total, counts
     empty_inbox()

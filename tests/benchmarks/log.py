@@ -20,7 +20,7 @@ CSV_LINES = 200_000
 def run(place: Installation, size: int) -> list[Result]:
     from django.utils import timezone
 
-    from astronote.common.sql import execute, rows
+    from astronote.common.sql import rows
     from campaigns.models import CampaignMessage
     from messaging.message_log import LogFilter, log_csv_lines, read_page
     from messaging.models import Batch
@@ -34,7 +34,6 @@ def run(place: Installation, size: int) -> list[Result]:
     CampaignMessage.objects.filter(pk__in=range(1, size, 1000)).update(
         status="failed", error_code="undelivered"
     )
-    execute("ANALYZE campaigns_campaignmessage")
     batches = Batch.objects.order_by("pk").values_list("pk", flat=True)
     middle, oldest = batches[len(batches) // 2], batches[0]
     phone = CampaignMessage.objects.values_list("to", flat=True)[0]

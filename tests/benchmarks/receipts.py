@@ -23,7 +23,7 @@ VARIABLES = {"WEB_CONCURRENCY": "1"}
 
 def run(place: Installation, size: int) -> list[Result]:
     from campaigns.models import CampaignMessage
-    from messaging.receipts import wait_and_apply_received_receipts
+    from messaging.receipts import apply_received_receipts
     from tests.support.factories import make_store
     from tests.support.volume import make_sent_campaign
 
@@ -39,7 +39,7 @@ def run(place: Installation, size: int) -> list[Result]:
 
     # Applying alone: all of them wait already.
     fill_inbox(rows)
-    _, statements = counted(wait_and_apply_received_receipts)
+    _, statements = counted(apply_received_receipts)
     _back_to_sent(campaign, size)
     fill_inbox(rows)
     seconds, peak = _apply_all(place, size)

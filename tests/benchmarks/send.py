@@ -149,10 +149,10 @@ def _statements(campaign: Any) -> int:
     from campaigns import actions
     from messaging import sending
 
-    word, statements = counted(sending.claim_and_process_next_batch_or_probe)
+    word, statements = counted(sending.process_next_batch)
     assert word == "accepted"
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="benchmark")
-    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+    actions.cancel_campaign(campaign, by="benchmark")
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     return statements
 
 

@@ -56,12 +56,12 @@ def test_the_home_page_shows_what_goes_on_and_updates_itself(browser, sandbox, w
     sandbox.behave(latency_ms=300)
     target = make_list(store, 50)
     running = enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").first()
     store_receipts(
         [{"messageId": sent.provider_message_id, "deliveryStatus": "Failure", "statusCode": "21"}]
     )
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     audit.write_entry("enqueued waiting batches", by="watchdog")
     call_command("create_operator", "operator@example.com", role="operator", password=PASSWORD)
     browser.login("operator@example.com", PASSWORD)
@@ -154,7 +154,7 @@ def test_a_campaign_from_the_first_word_to_the_last_receipt(
     store_receipts(
         [{"messageId": m.provider_message_id, "deliveryStatus": "Delivered"} for m in messages[:30]]
     )
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     browser.open(campaign_page(campaign))
     browser.wait_for("75.0 %")
     browser.type("q", messages[0].to)
@@ -200,7 +200,7 @@ def test_a_contact_is_known_exported_and_erased(browser, sandbox, tmp_path):
     User.objects.create_superuser("root@example.com", PASSWORD)
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     contact = Contact.objects.first()
     browser.login("root@example.com", PASSWORD)
     browser.open("/admin/contacts/contact/")
@@ -268,8 +268,8 @@ def test_a_list_of_suppressions_is_imported(browser, operator, tmp_path):
 
 def test_a_reply_is_decided_from_the_home_page(browser, operator):
     make_list(make_store(company="Anna's"), 1)
-    replies.store_replies_and_enqueue_job([{"from": "+306900000000", "text": "you again..."}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": "+306900000000", "text": "you again..."}])
+    replies.apply_received_replies()
     browser.open("/admin/")
     browser.wait_for("likely an opt-out")
     browser.press("[aria-labelledby=reply-reviews] a")
@@ -291,7 +291,7 @@ def test_every_kind_of_page_is_for_everybody(browser, sandbox, dark, size):
     store = make_store(company="Anna's")
     target = make_list(store, 60)
     sent = enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     draft = make_campaign(store, target)
     Automation.objects.create(owner=store, type="welcome_message", message_body="Welcome!")
     if dark:

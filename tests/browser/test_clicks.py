@@ -117,8 +117,8 @@ def test_the_first_campaign_from_an_empty_installation(log_in, sandbox, worker, 
 
 def test_a_reply_is_read_and_answered(log_in, sandbox):
     make_list(make_store(balance=10), 1)
-    replies.store_replies_and_enqueue_job([{"from": "+306900000000", "text": "When do you open?"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": "+306900000000", "text": "When do you open?"}])
+    replies.apply_received_replies()
     hand = log_in()
     hand.press_at("a[href='/admin/messaging/reply/']", then="When do you open?")
     hand.press("When do you open?", then="The answer")
@@ -153,10 +153,10 @@ def test_those_not_reached_are_sent_to_again(log_in, sandbox):
     store = make_store()
     sale = make_campaign(store, make_list(store, 3), name="Spring sale")
     enqueue.enqueue_campaign(sale.pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     message = CampaignMessage.objects.first()
     store_receipts([{"messageId": message.provider_message_id, "deliveryStatus": "Undelivered"}])
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     hand = log_in()
     hand.press_at("a[href='/admin/campaigns/campaign/']", then="Spring sale")
     hand.press("Spring sale", then="Those not reached")

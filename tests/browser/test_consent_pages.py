@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 from campaigns.audience import campaign_audience_with_consent_and_age
 from contacts.models import ConsentEvent, Contact
 from messaging import replies
-from messaging.opt_in_requests import get_or_send_opt_in_request_or_raise_blocked
+from messaging.opt_in_requests import get_or_send_opt_in_request
 from messaging.opt_in_secrets import signed_confirm_url
 from tests.support.browser import DESKTOP, PHONE
 from tests.support.factories import link_in, make_campaign, make_contact, make_store
@@ -95,7 +95,7 @@ def test_a_customer_who_is_asked_by_sms_agrees_by_one_press(browser, operator, s
 def test_a_customer_agrees_in_greek_and_by_keyboard(browser, sandbox):
     store = make_store(double_opt_in=True, opt_in_wording="Θέλετε προσφορές με SMS;")
     contact = make_contact(store, is_subscribed=False)
-    request = get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
+    request = get_or_send_opt_in_request(contact, by="test")
     address = signed_confirm_url(request.tracking_id)
     browser.driver.execute_cdp_cmd(
         "Network.setExtraHTTPHeaders", {"headers": {"Accept-Language": "el"}}
@@ -111,10 +111,10 @@ def test_a_customer_agrees_in_greek_and_by_keyboard(browser, sandbox):
 def test_an_operator_decides_a_doubtful_reply(browser, operator):
     store = make_store(company="Anna's", sender_name="+306944444444")
     contact = make_contact(store, first_name="Nina")
-    replies.store_replies_and_enqueue_job(
+    replies.store_replies(
         [{"from": contact.phone, "to": "+306944444444", "text": "You have the wrong number"}]
     )
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     browser.open("/admin/")
     browser.wait_for("Marketing to these numbers waits for your decision")
     browser.press("section[aria-labelledby='reply-reviews'] li a")

@@ -108,8 +108,8 @@ def test_lists_of_one_store_are_offered_and_rows_are_found_in_any_spelling(log_i
 
 def test_a_contacts_page_shows_what_the_customer_wrote(log_in):
     contact = make_list(make_store(), 1) and Contact.objects.get()
-    replies.store_replies_and_enqueue_job([{"from": contact.phone, "text": "Is size 39 left?"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": contact.phone, "text": "Is size 39 left?"}])
+    replies.apply_received_replies()
     browser = log_in()
     browser.open(reverse("admin:contacts_contact_change", args=[contact.pk]))
     assert "Is size 39 left?" in browser.text and '{"' not in browser.text
@@ -162,7 +162,7 @@ def test_without_workers_the_top_of_each_page_and_the_campaign_say_so(log_in, sa
 def test_charts_have_axes_and_a_table_beside_them(log_in, sandbox):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 5)).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     browser = log_in()
     browser.wait_until(lambda: browser.drawn_bars() > 0)
     scales = "return Object.keys(Chart.getChart(document.querySelector('canvas')).scales).sort()"
@@ -176,7 +176,7 @@ def test_the_ledger_has_a_line_for_a_campaign_and_a_top_up_its_reference(log_in,
     credits.top_up(store.pk, 50, reason="top-up: invoice 42", key="once")
     campaign = make_campaign(store, make_list(store, 5), name="Spring sale")
     enqueue.enqueue_campaign(campaign.pk)
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     audit.write_entry("pause", campaign, by="watchdog")
     browser = log_in()
@@ -221,7 +221,7 @@ def test_a_file_that_is_refused_leaves_the_rest_of_the_form(log_in, tmp_path):
 def test_words_are_those_of_people(log_in, sandbox):
     store = make_store(balance=96144)
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     User.objects.update(created_at=timezone.now())
     browser = log_in()
     for page in (

@@ -24,9 +24,7 @@ SECURITY_KEY = {
 def account():
     account = User.objects.create_superuser(ROOT, PASSWORD)
     key = second_factor.new_hex_key_of_app()
-    second_factor.replace_app_and_recovery_codes_or_refuse_code(
-        account, key, f"{TOTP(bytes.fromhex(key)).token():06}"
-    )
+    second_factor.replace_authenticator_app(account, key, f"{TOTP(bytes.fromhex(key)).token():06}")
     return account
 
 

@@ -55,9 +55,9 @@ def test_the_same_contact_gets_a_birthday_message_each_year(alice):
     contact(alice)
     for year, count in ((2026, 1), (2026, 0), (2027, 1), (2027, 0)):
         assert (
-            birthday.enqueue_birthday_messages_unless_running_elsewhere(
-                day_for_all_stores=DAY.replace(year=year)
-            )["messages"]
+            birthday.enqueue_birthday_messages(day_for_all_stores=DAY.replace(year=year))[
+                "messages"
+            ]
             == count
         )
     keys = AutomationMessage.objects.order_by("pk").values_list("occurrence_key", flat=True)
@@ -70,23 +70,13 @@ def test_the_same_contact_gets_a_birthday_message_each_year(alice):
 def test_a_birthday_message_is_for_adults(alice, born, messages):
     automation(alice)
     contact(alice, birthday=born)
-    assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)[
-            "messages"
-        ]
-        == messages
-    )
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == messages
 
 
 def test_the_month_counts_as_well_as_the_day(alice):
     automation(alice)
     contact(alice, birthday=date(1990, 6, 17))
-    assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)[
-            "messages"
-        ]
-        == 0
-    )
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == 0
 
 
 @pytest.mark.parametrize(
@@ -97,12 +87,7 @@ def test_the_month_counts_as_well_as_the_day(alice):
 def test_each_type_of_automation_asks_for_its_own_consent(alice, kind, consents, messages):
     automation(alice, message_type=kind)
     contact(alice, **consents)
-    assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)[
-            "messages"
-        ]
-        == messages
-    )
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == messages
     assert set(Batch.objects.values_list("message_type", flat=True)) == {kind} - (
         set() if messages else {kind}
     )
@@ -117,9 +102,9 @@ def test_a_store_that_may_not_send_sends_no_automation(store, messages):
     automation(owner)
     automation(owner, "welcome")
     contact(owner, awaits_welcome=True)
-    counts = birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
+    counts = birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert (counts["stores"], counts["messages"]) == (messages, messages)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == messages
+    assert welcome.enqueue_welcome_messages()["messages"] == messages
     assert Contact.objects.get().awaits_welcome == (not messages), "the mark waits with it"
 
 
@@ -127,12 +112,12 @@ def test_an_automation_that_is_off_sends_nothing(alice):
     automation(alice, on=False)
     automation(alice, "welcome", on=False)
     contact(alice, awaits_welcome=True)
-    assert birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY) == {
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY) == {
         "stores": 0,
         "messages": 0,
         "stores_without_credit": 0,
     }
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 0
+    assert welcome.enqueue_welcome_messages()["messages"] == 0
     assert names() == []
 
 
@@ -141,7 +126,7 @@ def test_a_stores_automation_writes_only_to_its_own_contacts(alice):
     automation(bob)
     contact(alice, 1)
     contact(bob, 2)
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
+    birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert names() == ["N2"]
 
 
@@ -149,10 +134,10 @@ def test_a_run_marks_the_day_as_done_for_the_automations_that_it_was_for(alice):
     mine, other = automation(alice, send_hour=0), automation(make_store("bob"), on=False)
     long_ago = date(2026, 1, 1)
     Automation.objects.update(done_until=long_ago)
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(dry_run=True)
+    birthday.enqueue_birthday_messages(dry_run=True)
     mine.refresh_from_db()
     assert mine.done_until == long_ago, "a dry run changes nothing"
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     mine.refresh_from_db()
     other.refresh_from_db()
     assert mine.done_until == local_today(alice)
@@ -163,9 +148,7 @@ def test_a_dry_run_counts_who_is_due_and_writes_nothing(alice):
     automation(alice)
     contact(alice, 1)
     contact(alice, 2)
-    counts = birthday.enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=DAY, dry_run=True
-    )
+    counts = birthday.enqueue_birthday_messages(day_for_all_stores=DAY, dry_run=True)
     assert counts == {"stores": 1, "messages": 2, "stores_without_credit": 0}
     assert names() == []
     assert jobs.count_waiting_jobs("sms") == 0
@@ -175,10 +158,7 @@ def test_a_birthday_run_does_nothing_while_another_is_at_work(alice):
     automation(alice)
     contact(alice)
     with lock_held_elsewhere("birthday"):
-        assert (
-            birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
-            == {}
-        )
+        assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY) == {}
     assert names() == []
 
 
@@ -190,7 +170,7 @@ def test_batches_of_automations_have_jobs_and_held_credits(alice, settings, sand
     mine = automation(alice)
     for number in range(3):
         contact(alice, number)
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
+    birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     found = Batch.objects.order_by("pk").values_list("kind", "source_id", "size", "sender")
     assert list(found) == [
         ("automation", mine.pk, 2, "TESTSHOP"),
@@ -199,8 +179,8 @@ def test_batches_of_automations_have_jobs_and_held_credits(alice, settings, sand
     assert jobs.count_waiting_jobs("sms") == 2
     assert Wallet.objects.get().reserved_balance == 3
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == ["accepted", "accepted"]
     assert Wallet.objects.get().balance == 997
     assert ledger_balances(alice)
@@ -211,19 +191,9 @@ def test_a_store_without_a_sender_name_uses_the_common_one_or_sends_nothing(sett
     automation(store)
     contact(store)
     settings.MITTO_SENDER = ""
-    assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)[
-            "messages"
-        ]
-        == 0
-    )
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == 0
     settings.MITTO_SENDER = "COMMON"
-    assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)[
-            "messages"
-        ]
-        == 1
-    )
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == 1
     assert Batch.objects.get().sender == "COMMON"
 
 
@@ -233,7 +203,7 @@ def test_a_store_that_cannot_pay_is_kept_with_what_it_needed(alice):
         automation(store)
         for number in range(size):
             contact(store, number)
-    assert birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY) == {
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY) == {
         "stores": 2,
         "messages": 1,
         "stores_without_credit": 1,
@@ -252,23 +222,16 @@ def test_a_suppressed_number_gets_no_marketing_automation(alice, whose, messages
     contact(alice)
     digest = phone_hash("+306900000001")
     Suppression.objects.create(owner=owners[whose], phone_hash=digest, reason="test")
-    assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)[
-            "messages"
-        ]
-        == messages
-    )
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == messages
 
 
 def test_who_is_over_a_cap_is_skipped_and_costs_nothing(alice, settings, sandbox):
     settings.CONTACT_MARKETING_PER_DAY = 1
     automation(alice)
     contact(alice)
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=DAY.replace(year=2027)
-    )
+    birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
+    assert sending.process_next_batch() == "accepted"
+    birthday.enqueue_birthday_messages(day_for_all_stores=DAY.replace(year=2027))
     skipped = AutomationMessage.objects.order_by("-pk")[0]
     assert (skipped.status, skipped.error_code, skipped.batch) == ("skipped", "contact_cap", None)
     assert Wallet.objects.get().reserved_balance == 0
@@ -280,12 +243,7 @@ def test_a_text_that_a_name_makes_too_long_is_skipped_and_costs_nothing(alice):
     automation(alice, message_body="x" * 1400 + "{{first_name}}")
     contact(alice, 1, first_name="x" * 120)
     contact(alice, 2)
-    assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)[
-            "messages"
-        ]
-        == 2
-    )
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == 2
     found = AutomationMessage.objects.order_by("contact").values_list("status", "error_code")
     assert list(found) == [("skipped", "too_long"), ("queued", "")]
     assert Wallet.objects.get().reserved_balance == 10
@@ -302,7 +260,7 @@ def test_a_contact_that_is_no_longer_new_loses_its_mark_without_a_message(age, w
     automation(poor, "welcome")
     late = contact(poor, awaits_welcome=True)
     Contact.objects.update(created_at=ago(**age))
-    assert welcome.enqueue_welcome_messages_and_clear_marks() == {
+    assert welcome.enqueue_welcome_messages() == {
         "messages": 0,
         "stores_without_credit": 1,
     }
@@ -321,7 +279,7 @@ def test_a_welcome_is_for_those_who_would_get_a_campaign(alice, born, messages, 
     one = contact(alice, awaits_welcome=True, birthday=born)
     everybody = List.objects.create(owner=alice, name="everybody")
     ListMembership.objects.create(list=everybody, contact=one)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == messages
+    assert welcome.enqueue_welcome_messages()["messages"] == messages
     campaign = make_campaign(alice, everybody, message_type=kind)
     assert campaign_audience_with_consent_and_age(campaign).count() == messages, (
         "a campaign treats them alike"
@@ -337,25 +295,23 @@ def test_who_may_be_welcomed_is_decided_by_the_stores_own_day():
         contact(store, 1, awaits_welcome=True, birthday=years_before(today, 18))
         tomorrow = years_before(today, 18) + timedelta(days=1)
         contact(store, 2, awaits_welcome=True, birthday=tomorrow)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 2
+    assert welcome.enqueue_welcome_messages()["messages"] == 2
     assert names() == ["N1", "N1"]
 
 
 def test_the_mark_goes_with_the_message(alice):
     automation(alice, "welcome")
     one = contact(alice, awaits_welcome=True)
-    assert welcome.enqueue_welcome_messages_and_clear_marks() == {
+    assert welcome.enqueue_welcome_messages() == {
         "messages": 1,
         "stores_without_credit": 0,
     }
     one.refresh_from_db()
     assert one.awaits_welcome is False
     assert AutomationMessage.objects.get().occurrence_key == "welcome"
-    assert welcome.enqueue_welcome_messages_and_clear_marks() == {}
+    assert welcome.enqueue_welcome_messages() == {}
     Contact.objects.update(awaits_welcome=True)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 0, (
-        "a contact is welcomed once"
-    )
+    assert welcome.enqueue_welcome_messages()["messages"] == 0, "a contact is welcomed once"
 
 
 @pytest.mark.parametrize(
@@ -367,7 +323,7 @@ def test_only_the_stores_own_welcome_that_is_on_keeps_a_mark(alice, other):
     store = make_store("bob") if other.pop("of", "") else alice
     automation(store, other.pop("kind"), **other)
     one = contact(alice, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     one.refresh_from_db()
     assert one.awaits_welcome is False
     assert names() == []
@@ -377,7 +333,7 @@ def test_a_birthday_automation_welcomes_nobody(alice):
     automation(alice, "birthday", message_body="Happy birthday")
     automation(alice, "welcome", message_body="Welcome {{first_name}}")
     contact(alice, awaits_welcome=True)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 1
+    assert welcome.enqueue_welcome_messages()["messages"] == 1
     assert AutomationMessage.objects.get().text.startswith("Welcome N1")
 
 
@@ -385,9 +341,9 @@ def test_a_welcome_run_does_nothing_while_another_is_at_work(alice):
     automation(alice, "welcome")
     contact(alice, awaits_welcome=True)
     with lock_held_elsewhere("welcome"):
-        assert welcome.enqueue_welcome_messages_and_clear_marks() == {}
+        assert welcome.enqueue_welcome_messages() == {}
     assert names() == []
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 1
+    assert welcome.enqueue_welcome_messages()["messages"] == 1
 
 
 # Switching

@@ -73,7 +73,7 @@ def make_event(
 
 
 def run():
-    return rules.enqueue_rule_messages_unless_running_elsewhere()["messages"]
+    return rules.enqueue_rule_messages()["messages"]
 
 
 def results():
@@ -101,7 +101,7 @@ def test_a_reminder_names_the_events_time_on_the_stores_clock(sandbox):
     make_rule(store, message_body="{{first_name}}: {{event_date}}, {{event_time}}")
     event = make_event(make_contact(store, first_name="Nina"), in_(hours=23))
     run()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     local = event.start_at.astimezone(ZoneInfo("Europe/Athens"))
     assert [m["text"] for m in sandbox.messages()] == [f"Nina: {local:%d/%m/%Y, %H:%M}"]
     assert ledger_balances(store)
@@ -239,7 +239,7 @@ def test_an_opt_out_after_writing_counts(alice, sandbox):
     run()
     contact.is_subscribed = False
     contact.save()
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert results() == ["opted_out"]
     assert ledger_balances(alice)
 
@@ -304,13 +304,13 @@ def test_a_reminder_waits_for_the_end_of_quiet_hours_but_not_past_the_event(
     make_event(make_contact(alice, "+306900000002"), in_(hours=1))
     run()
     assert sorted(results()) == ["event_begun", "queued"]
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     # When the quiet hours have ended, the event has begun.
     CustomerEvent.objects.update(start_at=in_(minutes=-1))
     AutomationSend.objects.update(scheduled_for=CustomerEvent.objects.first().start_at - DAY)
     settings.QUIET_HOURS_ENABLED = False
     Batch.objects.update(not_before=None)
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert results() == ["event_begun", "event_begun"]
     assert sandbox.messages() == []
     assert ledger_balances(alice)
@@ -324,7 +324,7 @@ def test_a_cancelled_event_takes_its_reminder_along(alice, sandbox):
     event = make_event(make_contact(alice), in_(hours=23))
     run()
     CustomerEvent.objects.filter(pk=event.pk).update(status="canceled", updated_at=timezone.now())
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert (results(), run()) == (["event_changed"], 0)
     assert Wallet.objects.get().reserved_balance == 0
     assert ledger_balances(alice)
@@ -336,11 +336,11 @@ def test_a_moved_event_gets_its_reminder_at_the_new_time(alice, sandbox):
     run()
     moved = CustomerEvent.objects.filter(pk=event.pk)
     moved.update(start_at=in_(days=3), updated_at=timezone.now())
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert run() == 0, "not yet"
     moved.update(start_at=in_(hours=20), updated_at=timezone.now())
     assert run() == 1
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert results() == ["event_changed", "sent"]
     assert len(sandbox.messages()) == 1
 
@@ -350,7 +350,7 @@ def test_an_erased_event_takes_its_reminder_along(alice, sandbox):
     event = make_event(make_contact(alice), in_(hours=23))
     run()
     event.delete()
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert results() == ["event_changed"]
 
 
@@ -359,7 +359,7 @@ def test_a_rule_that_is_switched_off_sends_nothing_that_waits(alice, sandbox, ad
     make_event(make_contact(alice), in_(hours=23))
     run()
     switch_automation_and_audit_or_raise(rule, False, by=admin_user)
-    assert sending.claim_and_process_next_batch_or_probe() == "dropped"
+    assert sending.process_next_batch() == "dropped"
     assert (results(), sandbox.messages()) == (["cancelled"], [])
     assert ledger_balances(alice)
 
@@ -378,7 +378,7 @@ def test_who_has_not_come_for_so_many_days_gets_one_message(alice, sandbox):
     make_event(make_contact(alice, "+306900000009"), in_(days=-14.1), "visit", "no_show")
     assert [run(), run()] == [1, 0]
     assert AutomationSend.objects.get().contact.first_name == "gone"
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 def test_who_comes_before_the_message_is_sent_does_not_get_it(alice, sandbox):
@@ -387,7 +387,7 @@ def test_who_comes_before_the_message_is_sent_does_not_get_it(alice, sandbox):
     make_event(contact, in_(days=-14.1), "visit", "completed")
     run()
     make_event(contact, in_(minutes=-5), "visit", "completed")
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert results() == ["event_changed"]
 
 
@@ -430,7 +430,7 @@ def test_a_run_does_nothing_while_another_is_at_work(alice):
     make_rule(alice)
     make_event(make_contact(alice), in_(hours=23))
     with lock_held_elsewhere("automation rules"):
-        assert rules.enqueue_rule_messages_unless_running_elsewhere() == {}
+        assert rules.enqueue_rule_messages() == {}
     assert results() == []
 
 
@@ -439,7 +439,7 @@ def test_a_store_that_cannot_pay_is_tried_again_until_the_event(alice):
     for store in (alice, poor):
         make_rule(store)
         make_event(make_contact(store), in_(hours=23))
-    assert rules.enqueue_rule_messages_unless_running_elsewhere() == {
+    assert rules.enqueue_rule_messages() == {
         "rules": 2,
         "messages": 1,
         "stores_without_credit": 1,
@@ -479,11 +479,7 @@ def test_due_events_are_found_by_index(alice):
         cursor.execute("ANALYZE contacts_customerevent")
     now = timezone.now()
     with CaptureQueriesContext(connection) as captured:
-        list(
-            rules.find_consenting_contacts_due_by_rules(
-                rules.eligible_rules_unless_stopped_by_restore(), now, until=now
-            )
-        )
+        list(rules.find_consenting_contacts_due_by_rules(rules.eligible_rules(), now, until=now))
     [query] = [one["sql"] for one in captured if "conditions AS" in one["sql"]]
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN " + query.split(" FOR ", 1)[1])
@@ -502,10 +498,8 @@ def test_due_events_are_found_by_index(alice):
 @pytest.mark.parametrize("language", ["en", "el"])
 def test_a_store_gets_the_presets_of_its_profile_once_and_switched_off(profile, count, language):
     store = make_store(business_profile=profile)
-    assert (
-        rule_presets.add_missing_presets_switched_off_to_store(store, language, by="test") == count
-    )
-    assert rule_presets.add_missing_presets_switched_off_to_store(store, language, by="test") == 0
+    assert rule_presets.add_missing_presets(store, language, by="test") == count
+    assert rule_presets.add_missing_presets(store, language, by="test") == 0
     for rule in AutomationRule.objects.all():
         rule.full_clean()
         assert not rule.is_active
@@ -555,13 +549,10 @@ def test_the_look_ahead_counts_as_the_run_would(alice):
     suppressed = make_contact(alice, "+306900000002")
     make_event(suppressed, in_(days=2))
     Suppression.objects.create(phone_hash=phone_hash(suppressed.phone), reason="test")
-    [found] = rules.count_and_preview_messages_rules_would_send_in_7_days(alice)
+    [found] = rules.preview_rule_messages(alice)
     assert found.total == 2
     assert [round((one.at - timezone.now()) / DAY) for one in found.first] == [1, 3]
-    assert (
-        rules.count_and_preview_messages_rules_would_send_in_7_days(alice, shown=1)[0].first
-        == found.first[:1]
-    )
+    assert rules.preview_rule_messages(alice, shown=1)[0].first == found.first[:1]
 
 
 def test_an_operator_adds_presets_and_switches_a_marketing_rule(client):

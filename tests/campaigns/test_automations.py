@@ -41,21 +41,17 @@ def test_those_whose_birthday_it_is_get_one_message_a_year(sandbox):
     contact(store, 3, is_subscribed=False)
     contact(store, 4, date(2010, 5, 17))
     for _ in range(2):
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Happy birthday N1"]
     Contact.objects.filter(phone="+306900000001").update(birthday=date(1990, 5, 18))
     assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(
-            day_for_all_stores=DAY + timedelta(days=1)
-        )["messages"]
+        birthday.enqueue_birthday_messages(day_for_all_stores=DAY + timedelta(days=1))["messages"]
         == 1
     )
     assert AutomationMessage.objects.count() == 2
     assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(
-            day_for_all_stores=DAY.replace(year=2027)
-        )["messages"]
+        birthday.enqueue_birthday_messages(day_for_all_stores=DAY.replace(year=2027))["messages"]
         == 0
     )
     assert ledger_balances(store)
@@ -72,7 +68,7 @@ def test_29_february_is_kept_on_28_february_in_common_years(day, names):
     contact(store, 28, date(1992, 2, 28))
     contact(store, 29, date(1992, 2, 29))
     contact(store, 1, date(1992, 3, 1))
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=day)
+    birthday.enqueue_birthday_messages(day_for_all_stores=day)
     found = AutomationMessage.objects.values_list("contact__first_name", flat=True)
     assert set(found) == names
 
@@ -87,7 +83,7 @@ def test_each_store_keeps_its_own_day():
         contact(store, number, born)
         contact(store, number + 10, born - timedelta(days=1))
         contact(store, number + 20, born + timedelta(days=1))
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     found = AutomationMessage.objects.values_list("contact__first_name", flat=True)
     assert sorted(found) == ["N1", "N2"]
 
@@ -97,7 +93,7 @@ def test_a_store_without_credit_does_not_stop_the_others():
     for number, store in enumerate((poor, rich)):
         automation(store)
         contact(store, number)
-    counts = birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
+    counts = birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert counts == {"stores": 2, "messages": 1, "stores_without_credit": 1}
     assert AutomationMessage.objects.get().owner == rich
 
@@ -106,12 +102,7 @@ def test_stores_that_may_not_send_are_left_out():
     store = make_store(billing_hold=True)
     automation(store)
     contact(store, 1)
-    assert (
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)[
-            "messages"
-        ]
-        == 0
-    )
+    assert birthday.enqueue_birthday_messages(day_for_all_stores=DAY)["messages"] == 0
 
 
 def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
@@ -130,10 +121,10 @@ def test_a_birthday_run_cut_short_goes_on_where_it_was(monkeypatch):
 
     monkeypatch.setattr(due_messages, "_write_and_enqueue_paid_messages", dying)
     with pytest.raises(KeyboardInterrupt):
-        birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
+        birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert AutomationMessage.objects.count() == 4
     monkeypatch.setattr(due_messages, "_write_and_enqueue_paid_messages", write)
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=DAY)
+    birthday.enqueue_birthday_messages(day_for_all_stores=DAY)
     assert AutomationMessage.objects.count() == 6
     assert ledger_balances(store)
 
@@ -183,8 +174,8 @@ def test_new_contacts_are_welcomed_once_and_without_consent_not_at_all(sandbox):
     contact(store, 6, awaits_welcome=True, is_subscribed=False)
     contact(store, 7, awaits_welcome=True)
     for _ in range(2):
-        welcome.enqueue_welcome_messages_and_clear_marks()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        welcome.enqueue_welcome_messages()
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome N7"]
 
 
@@ -192,12 +183,12 @@ def test_a_welcome_that_cannot_be_paid_says_so_on_the_stores_page(admin_client):
     store = make_store(balance=0)
     automation(store, "welcome_message", message_body="Welcome")
     contact(store, 5, awaits_welcome=True)
-    found = welcome.enqueue_welcome_messages_and_clear_marks()
+    found = welcome.enqueue_welcome_messages()
     assert found == {"messages": 0, "stores_without_credit": 1}
     page = f"/admin/astronote/user/{store.pk}/change/"
     assert "needed: top up the store" in admin_client.get(page).text
     credits.top_up(store.pk, 10, reason="test", key="more")
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 1
+    assert welcome.enqueue_welcome_messages()["messages"] == 1
     assert "needed: top up the store" not in admin_client.get(page).text
 
 
@@ -206,7 +197,7 @@ def test_a_store_without_a_welcome_forgets_who_is_new_whatever_another_store_sen
     automation(alice, "welcome_message", message_body="Welcome")
     for store in (alice, bob):
         contact(store, 5, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     assert Contact.objects.get(awaits_welcome=True).owner == alice
 
 
@@ -217,7 +208,7 @@ def test_a_contact_that_an_operator_entered_gets_neither_campaign_nor_welcome(ad
     admin_client.post("/admin/contacts/contact/add/", form | {"birthday": "1990-01-01"})
     entered = Contact.objects.get()
     assert (entered.is_subscribed, entered.service_allowed) == (False, True)
-    assert welcome.enqueue_welcome_messages_and_clear_marks()["messages"] == 0
+    assert welcome.enqueue_welcome_messages()["messages"] == 0
     to_women = make_campaign(store, None, filter_gender="female")
     assert not campaign_audience_with_consent_and_age(to_women).exists()
     to_women.message_type = "service"
@@ -235,19 +226,19 @@ def test_an_import_may_ask_for_the_welcome(sandbox, tmp_path):
     )
     lifecycle.run_open_import_unless_running(job.pk)
     for _ in range(2):
-        welcome.enqueue_welcome_messages_and_clear_marks()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        welcome.enqueue_welcome_messages()
+    assert sending.process_next_batch() == "accepted"
     assert [m["text"].split("\n")[0] for m in sandbox.messages()] == ["Welcome Nina"]
 
 
 def test_a_welcome_is_off_by_default_and_never_comes_late():
     store = make_store()
     late = contact(store, 1, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     late.refresh_from_db()
     assert late.awaits_welcome is False
     automation(store, "welcome_message")
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     assert not AutomationMessage.objects.exists()
 
 
@@ -287,7 +278,7 @@ def test_a_store_is_greeted_from_its_own_hour_on_and_once(hour, names):
     Automation.objects.update(send_hour=hour)
     contact(store, 1, born_on(today))
     for _ in range(2):
-        birthday.enqueue_birthday_messages_unless_running_elsewhere()
+        birthday.enqueue_birthday_messages()
         assert greeted() == names
     mine.refresh_from_db()
     assert mine.done_until == (today if names else today - timedelta(days=1))
@@ -300,7 +291,7 @@ def test_before_ten_nobody_is_greeted_by_default():
     at_two = datetime.now(ZoneInfo(store.timezone)).date()
     contact(store, 1, born_on(at_two))
     Automation.objects.update(done_until=at_two - timedelta(days=3))
-    assert birthday.enqueue_birthday_messages_unless_running_elsewhere()["stores"] == 0
+    assert birthday.enqueue_birthday_messages()["stores"] == 0
     assert greeted() == []
 
 
@@ -309,9 +300,9 @@ def test_two_missed_days_are_caught_up_today_first_and_older_ones_are_said_to_be
     for late in range(5):
         contact(store, late, born_on(today - timedelta(days=late)))
     Automation.objects.update(done_until=today - timedelta(days=5))
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     assert greeted() == ["N0", "N1", "N2"]
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     assert greeted() == ["N0", "N1", "N2"]
     entry = AuditEntry.objects.get(action="birthdays left out")
     assert (entry.owner, entry.subject) == (store, f"automation {mine.pk}")
@@ -326,7 +317,7 @@ def test_a_store_topped_up_minutes_later_gets_its_greetings(admin_client):
     contact(store, 1, born_on(today))
     contact(store, 2, born_on(today - timedelta(days=1)))
     for _ in range(3):
-        counts = birthday.enqueue_birthday_messages_unless_running_elsewhere()
+        counts = birthday.enqueue_birthday_messages()
         assert counts == {"stores": 1, "messages": 0, "stores_without_credit": 1}
     mine.refresh_from_db()
     assert mine.block_reason == "1 credit is needed: top up the store"
@@ -334,11 +325,11 @@ def test_a_store_topped_up_minutes_later_gets_its_greetings(admin_client):
     page = admin_client.get(f"/admin/astronote/user/{store.pk}/change/").text
     assert "waits: 1 credit is needed" in page
     credits.top_up(store.pk, 10, reason="test", key="topped up")
-    assert birthday.enqueue_birthday_messages_unless_running_elsewhere()["messages"] == 1
+    assert birthday.enqueue_birthday_messages()["messages"] == 1
     mine.refresh_from_db()
     assert (mine.block_reason, mine.done_until) == ("", today)
     assert greeted() == ["N1"]
-    assert birthday.enqueue_birthday_messages_unless_running_elsewhere()["stores"] == 0
+    assert birthday.enqueue_birthday_messages()["stores"] == 0
     assert ledger_balances(store)
 
 
@@ -348,10 +339,10 @@ def test_where_credits_are_few_those_are_greeted_whose_birthday_it_is():
     contact(store, 1, born_on(yesterday))
     contact(store, 2, born_on(today))
     Automation.objects.update(done_until=yesterday - timedelta(days=1))
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     assert greeted() == ["N2"]
     credits.top_up(store.pk, 10, reason="test", key="topped up")
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     assert greeted() == ["N2", "N1"]
 
 
@@ -360,12 +351,7 @@ def test_a_birthday_at_the_end_of_a_year_that_is_caught_up_is_one_of_the_year_be
     automation(store)
     contact(store, 1, date(1990, 12, 31))
     for day in (date(2026, 12, 31), date(2027, 12, 31)):
-        assert (
-            birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=day)[
-                "messages"
-            ]
-            == 1
-        )
+        assert birthday.enqueue_birthday_messages(day_for_all_stores=day)["messages"] == 1
     keys = AutomationMessage.objects.order_by("pk").values_list("occurrence_key", flat=True)
     assert list(keys) == ["2026", "2027"]
 
@@ -375,12 +361,12 @@ def test_an_automation_whose_text_cannot_be_sent_waits_with_the_reason_until_it_
     contact(store, 1, born_on(today))
     Automation.objects.update(message_body="Hi {{first-nam}}")
     for _ in range(2):
-        assert birthday.enqueue_birthday_messages_unless_running_elsewhere()["messages"] == 0
+        assert birthday.enqueue_birthday_messages()["messages"] == 0
     mine.refresh_from_db()
     assert "{{first_name}}" in mine.block_reason
     assert AuditEntry.objects.filter(action="automation not sent").count() == 1
     Automation.objects.update(message_body="Hi {{first_name}}")
-    assert birthday.enqueue_birthday_messages_unless_running_elsewhere()["messages"] == 1
+    assert birthday.enqueue_birthday_messages()["messages"] == 1
     mine.refresh_from_db()
     assert mine.block_reason == ""
 
@@ -388,20 +374,20 @@ def test_an_automation_whose_text_cannot_be_sent_waits_with_the_reason_until_it_
 def test_a_store_that_may_send_again_within_the_day_greets():
     store, mine, today = due_today(billing_hold=True)
     contact(store, 1, born_on(today))
-    assert birthday.enqueue_birthday_messages_unless_running_elsewhere()["stores"] == 0
+    assert birthday.enqueue_birthday_messages()["stores"] == 0
     store.billing_hold = False
     store.save()
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     assert greeted() == ["N1"]
 
 
 def test_a_day_that_was_done_in_another_zone_is_not_done_again():
     store, mine, today = due_today()
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     contact(store, 1, born_on(today))
     store.timezone = zone_where_it_is(23)
     store.save()
-    birthday.enqueue_birthday_messages_unless_running_elsewhere()
+    birthday.enqueue_birthday_messages()
     assert greeted() == []
 
 
@@ -413,7 +399,7 @@ def test_an_automation_that_is_switched_on_after_its_hour_begins_with_the_next_d
         mine.refresh_from_db()
         mine.is_active = True
         mine.save()
-        birthday.enqueue_birthday_messages_unless_running_elsewhere()
+        birthday.enqueue_birthday_messages()
         assert greeted() == names
     assert mine.done_until == today - timedelta(days=1), "its hour has not come yet"
 

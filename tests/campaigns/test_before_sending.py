@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from campaigns.models import AgeGroup
-from campaigns.preview import preview_campaign, search_contacts_and_preview_texts_with_why_not
+from campaigns.preview import preview_campaign, preview_recipient_texts
 from contacts.models import Contact, ListMembership
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
 
@@ -69,7 +69,7 @@ def test_the_question_says_what_is_left_and_who_is_left_out(campaign, admin_clie
 def test_any_customers_text_is_shown_with_why_it_would_not_be_sent(campaign, admin_client):
     maria = make_contact(campaign.owner, "+306911111111", first_name="María")
     make_contact(make_store("other"), "+306911111112", first_name="María")
-    [found] = search_contacts_and_preview_texts_with_why_not(campaign, "maria")
+    [found] = preview_recipient_texts(campaign, "maria")
     assert found.text.startswith("Hello María") and "not in the audience" in found.why_not
     ListMembership.objects.create(list=campaign.list, contact=maria)
     page = admin_client.get(f"{URL}/{campaign.pk}/do/start/?recipient=69 1111 1111")

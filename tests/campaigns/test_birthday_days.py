@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from astronote.common.store_clock import utc_time_of_first_or_nearest_hour_on_day
+from astronote.common.store_clock import utc_time_of_hour
 from campaigns.automations import daily
 
 BEGIN, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2029, 1, 1, tzinfo=UTC)
@@ -72,7 +72,7 @@ def test_every_day_is_done_once_on_its_own_day_in_every_zone_through_every_clock
                 assert len(moments[day]) == 1, (name, hour, day, moments[day])
                 local = moments[day][0].astimezone(zone)
                 assert local.date() == day, (name, hour, day, local)
-                late = moments[day][0] - utc_time_of_first_or_nearest_hour_on_day(day, hour, name)
+                late = moments[day][0] - utc_time_of_hour(day, hour, name)
                 assert timedelta() <= late < HALF_HOUR, (name, hour, day, local)
 
 
@@ -82,7 +82,7 @@ def test_the_hour_of_every_day_of_three_years_lies_on_that_day():
     for name, (zone, _) in zones_by_clock().items():
         for hour in (0, 1, 2, 3, 10, 22, 23):
             for day in days:
-                moment = utc_time_of_first_or_nearest_hour_on_day(day, hour, name)
+                moment = utc_time_of_hour(day, hour, name)
                 assert moment.astimezone(zone).date() == day, (name, hour, day)
 
 
@@ -114,12 +114,8 @@ def test_after_an_outage_of_up_to_two_days_nobody_is_left_out_or_greeted_twice(
     moments, done = greeted(name, hour, runs, done_until)
     for n in range(1, 29):
         day = done_until + DAY * n
-        later = runs[bisect_left(runs, utc_time_of_first_or_nearest_hour_on_day(day, hour, name)) :]
-        by_day = (
-            run
-            for run in later
-            if run >= utc_time_of_first_or_nearest_hour_on_day(local_date(run), hour, name)
-        )
+        later = runs[bisect_left(runs, utc_time_of_hour(day, hour, name)) :]
+        by_day = (run for run in later if run >= utc_time_of_hour(local_date(run), hour, name))
         assert moments[day] == [next(by_day)], day
         assert local_date(moments[day][0]) - day <= 2 * DAY
     assert done >= done_until + 28 * DAY

@@ -9,7 +9,7 @@ from campaigns import enqueue, exports, segments
 from campaigns.direct_files import plan_file, send_file
 from campaigns.models import CampaignMessage, Segment
 from campaigns.preview import preview_campaign
-from campaigns.segment_forms import build_unsaved_segment_or_validation_error
+from campaigns.segment_forms import build_segment
 from contacts.models import Contact, CustomField, List, ListMembership
 from messaging.models import DirectMessage, MessageTemplate
 from tests.support.factories import make_campaign, make_contact, make_store
@@ -48,7 +48,7 @@ def store():
     ],
 )
 def test_contacts_are_found_by_their_values(store, text, found):
-    segment = build_unsaved_segment_or_validation_error(store, "some", {"custom_fields": text})
+    segment = build_segment(store, "some", {"custom_fields": text})
     phones = (
         segments.contacts_with_phone_matching_segment(segment, TODAY)
         .order_by("phone")
@@ -70,7 +70,7 @@ def test_contacts_are_found_by_their_values(store, text, found):
 )
 def test_what_is_no_condition_is_refused(store, text, problem):
     with pytest.raises(ValidationError, match=problem):
-        build_unsaved_segment_or_validation_error(store, "some", {"custom_fields": text})
+        build_segment(store, "some", {"custom_fields": text})
 
 
 def test_a_segment_is_edited_as_it_was_written(store, admin_client):
@@ -140,7 +140,7 @@ def test_few_are_found_among_many_by_the_index(store, text):
     make_contact(store, "+306911111111", custom_values={"city": "Rare"})
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE contacts_contact")
-    segment = build_unsaved_segment_or_validation_error(store, "some", {"custom_fields": text})
+    segment = build_segment(store, "some", {"custom_fields": text})
     assert (
         "contact_custom" in segments.contacts_with_phone_matching_segment(segment, TODAY).explain()
     )

@@ -52,9 +52,7 @@ def send_birthday(store, text):
     Automation.objects.create(
         owner=store, type="birthday_message", message_body=text, is_active=True
     )
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=date(2031, 11, 27)
-    )
+    birthday.enqueue_birthday_messages(day_for_all_stores=date(2031, 11, 27))
     return AutomationMessage
 
 
@@ -62,7 +60,7 @@ def send_welcome(store, text):
     Automation.objects.create(
         owner=store, type="welcome_message", message_body=text, is_active=True
     )
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     return AutomationMessage
 
 
@@ -75,7 +73,7 @@ def send_before_appointment(store, text):
             event_type="appointment",
             start_at=timezone.now() + timedelta(hours=23),
         )
-    rules.enqueue_rule_messages_unless_running_elsewhere()
+    rules.enqueue_rule_messages()
     return AutomationSend
 
 
@@ -91,7 +89,7 @@ def send_on_birthday_of_12_hours_ago(store, text):
         offset_minutes=60 * (local.hour - 10),
     ).save()
     AutomationRule.objects.update(last_run_at=timezone.now() - timedelta(days=1))
-    rules.enqueue_rule_messages_unless_running_elsewhere()
+    rules.enqueue_rule_messages()
     return AutomationSend
 
 

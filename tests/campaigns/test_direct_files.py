@@ -210,7 +210,7 @@ def test_quiet_hours_keep_messages_of_a_file_waiting(store, olga, file, settings
     early, late = Batch.objects.order_by("pk")
     assert early.not_before is None and late.not_before is not None
     if message_type == "marketing":
-        assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+        assert sending.process_next_batch() == "postponed"
 
 
 def test_consent_and_caps_are_checked_again_before_the_call(store, file, settings):
@@ -220,24 +220,12 @@ def test_consent_and_caps_are_checked_again_before_the_call(store, file, setting
     first = file("number,text", "+306900000001,One")
     send_file(store, first, "marketing", by="test")
     Contact.objects.filter(pk=contact.pk).update(is_subscribed=False)
-    assert (
-        sending.mark_submitting_and_get_sendable_or_raise_postponed(
-            sending.claim_next_batch_unless_stopped()
-        )
-        == []
-    )
+    assert sending.mark_submitting(sending.claim_next_batch()) == []
     assert DirectMessage.objects.get().error_code == "opted_out"
     Contact.objects.filter(pk=contact.pk).update(is_subscribed=True)
     for text in ("Two", "Three"):
         send_file(store, file("number,text", f"+306900000001,{text}"), "marketing", by="test")
-    found = [
-        len(
-            sending.mark_submitting_and_get_sendable_or_raise_postponed(
-                sending.claim_next_batch_unless_stopped()
-            )
-        )
-        for _ in range(2)
-    ]
+    found = [len(sending.mark_submitting(sending.claim_next_batch())) for _ in range(2)]
     assert found == [1, 0]
     plan = plan_file(store, file("number,text", "+306900000001,Four"), "marketing")
     assert "as a cap allows" in plan.rejected[0][1]
@@ -248,12 +236,7 @@ def test_marketing_whose_contact_is_gone_is_not_sent(store, file, settings):
     contact = make_contact(store)
     send_file(store, file("number,text", "+306900000001,One"), "marketing", by="test")
     Contact.objects.filter(pk=contact.pk).delete()
-    assert (
-        sending.mark_submitting_and_get_sendable_or_raise_postponed(
-            sending.claim_next_batch_unless_stopped()
-        )
-        == []
-    )
+    assert sending.mark_submitting(sending.claim_next_batch()) == []
 
 
 def test_the_command_shows_the_price_and_asks(store, file, monkeypatch, capsys):

@@ -235,7 +235,7 @@ def test_an_erasure_deletes_the_files_that_name_the_person_and_no_other(alice):
     make_contact(make_store("bob"), "+306900000002")
     named, other = written(alice, "contacts"), written(User.objects.get(email="bob@example.com"),
                                                        "contacts")  # fmt: skip
-    erased = rights.erase_or_restrict_person_audit_and_find_traces("+306900000001", by="test")
+    erased = rights.erase_or_restrict_person_by_phone("+306900000001", by="test")
     assert erased.counts["exported_files"] == 1 and erased.traces_left_without_reason == []
     with pytest.raises(exports.ExportUnavailable, match="a person was erased"):
         exports.open_file(ExportRun.objects.get(pk=named.pk), by="test")
@@ -248,7 +248,7 @@ def test_an_export_that_is_written_during_an_erasure_begins_anew(alice, monkeypa
     whole = exports.EXPORT_LINES["contacts"]
 
     def erase_meanwhile():
-        rights.erase_or_restrict_person_audit_and_find_traces("+306900000001", by="test")
+        rights.erase_or_restrict_person_by_phone("+306900000001", by="test")
         connection.close()
 
     def lines(run):

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from astronote.models import AuditEntry
 from campaigns.list_members import (
-    add_unrestricted_contacts_of_store_to_list_and_audit,
+    add_members,
     contacts_with_campaign_result,
 )
 from campaigns.models import CampaignMessage, OfferViewEvent
@@ -94,12 +94,7 @@ def test_a_restricted_contact_and_one_of_another_store_are_left_alone(alice):
     make_contact(alice, "+306900000001", restricted_at=timezone.now())
     make_contact(make_store("bob"), "+306900000002")
     target = List.objects.create(owner=alice, name="regulars")
-    assert (
-        add_unrestricted_contacts_of_store_to_list_and_audit(
-            target, Contact.objects.all(), by="test"
-        )
-        == 0
-    )
+    assert add_members(target, Contact.objects.all(), by="test") == 0
 
 
 def test_the_command_takes_numbers_and_segments_and_says_what_it_did_not_use(alice, capsys):

@@ -26,7 +26,7 @@ def start(size=6, **fields):
 
 
 def send_all():
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
 
 
@@ -52,18 +52,18 @@ def test_exactly_those_not_reached_who_may_be_messaged_get_the_new_campaign(camp
     numbers = [CampaignMessage.objects.get(batch=batch).to for batch in batches]
     leaver, refused_then_left, back = (Contact.objects.get(phone=numbers[n]) for n in (2, 3, 5))
     change_consent(back.pk, "unsubscribed", source="owner_update")
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+    assert [sending.process_next_batch() for _ in range(2)] == [
         "accepted",
         "accepted",
     ]
     sandbox.behave(fault="bad_request")
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+    assert [sending.process_next_batch() for _ in range(2)] == [
         "refused",
         "refused",
     ]
     sandbox.behave(fault="drop_before")
-    assert sending.claim_and_process_next_batch_or_probe() == "unknown"
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "unknown"
+    assert sending.process_next_batch() == "nothing to send"
     sandbox.behave(fault="none")
     change_consent(refused_then_left.pk, "unsubscribed", source="owner_update")
     change_consent(back.pk, "subscribed", source="owner_update")
@@ -71,7 +71,7 @@ def test_exactly_those_not_reached_who_may_be_messaged_get_the_new_campaign(camp
     assert (campaign.status, campaign.sent, campaign.failed) == ("completed", 2, 2)
     assert (campaign.unknown, campaign.skipped) == (1, 1)
 
-    draft = actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+    draft = actions.get_or_create_draft_to_not_reached(campaign, by="test")
     assert (draft.status, draft.message_text) == ("draft", campaign.message_text)
     expire_reservations()  # the unknown message counts from now on
     enqueue.enqueue_campaign(draft.pk)
@@ -88,9 +88,9 @@ def test_an_unknown_message_counts_once_its_reservation_has_expired(campaign, sa
     send_all()
     campaign.refresh_from_db()
     with pytest.raises(ValueError, match="once their reservation has expired"):
-        actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+        actions.get_or_create_draft_to_not_reached(campaign, by="test")
     expire_reservations()
-    assert actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+    assert actions.get_or_create_draft_to_not_reached(campaign, by="test")
 
 
 def test_pressing_twice_makes_one_draft_and_nobody_gets_it_twice(campaign, sandbox):
@@ -101,7 +101,7 @@ def test_pressing_twice_makes_one_draft_and_nobody_gets_it_twice(campaign, sandb
     drafts = []
 
     def press():
-        drafts.append(actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test").pk)
+        drafts.append(actions.get_or_create_draft_to_not_reached(campaign, by="test").pk)
         connection.close()
 
     presses = [threading.Thread(target=press) for _ in range(4)]
@@ -113,22 +113,22 @@ def test_pressing_twice_makes_one_draft_and_nobody_gets_it_twice(campaign, sandb
     assert AuditEntry.objects.filter(action="send to those not reached").count() == 1
     enqueue.enqueue_campaign(drafts[0])
     with pytest.raises(ValueError, match="nobody"):
-        actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+        actions.get_or_create_draft_to_not_reached(campaign, by="test")
     send_all()
     assert sandbox.summary()["accepted"] == 6
 
 
 def test_a_campaign_that_is_sending_has_nobody_not_reached_yet(campaign):
     with pytest.raises(ValueError, match="has not ended"):
-        actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+        actions.get_or_create_draft_to_not_reached(campaign, by="test")
 
 
 def test_the_cancelled_part_of_a_campaign_can_be_sent_after_all(campaign, sandbox):
-    sending.claim_and_process_next_batch_or_probe()
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
-    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+    sending.process_next_batch()
+    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     campaign.refresh_from_db()
-    draft = actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+    draft = actions.get_or_create_draft_to_not_reached(campaign, by="test")
     enqueue.enqueue_campaign(draft.pk)
     send_all()
     assert (sandbox.summary()["accepted"], len(phones_of(draft))) == (6, 5)
@@ -224,9 +224,9 @@ def press(operator, campaign, action):
 
 def test_unknown_messages_of_a_cancelled_campaign_stay_unknown(campaign, sandbox, operator):
     sandbox.behave(fault="drop_after", fault_count=3)
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(3)] == ["unknown"] * 3
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
-    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+    assert [sending.process_next_batch() for _ in range(3)] == ["unknown"] * 3
+    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     page = operator.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").content.decode()
     assert "Unknown: mark failed" in page and "Unknown: send again" not in page
     with pytest.raises(CommandError, match="nothing is sent again: the campaign is cancelled"):

@@ -57,7 +57,7 @@ def test_automations_of_many_stores_end_with_each_stores_own_line(settings):
     for store in stores.values():
         Automation.objects.create(owner=store, type="welcome_message", is_active=True)
         make_list(store, 2, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     for name, words in (("alice", "\nDisiscrizione: http"), ("bob", "\nAdieu: http")):
         texts = AutomationMessage.objects.filter(owner=stores[name]).values_list("text", flat=True)
         assert len(texts) == 2 and all(words in text for text in texts)
@@ -67,9 +67,7 @@ def test_a_birthday_message_and_its_sample_end_with_the_line_too():
     store = make_store(language="es")
     mine = Automation.objects.create(owner=store, type="birthday_message", is_active=True)
     make_list(store, 1, birthday="1990-06-15")
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=birthday.date(2027, 6, 15)
-    )
+    birthday.enqueue_birthday_messages(day_for_all_stores=birthday.date(2027, 6, 15))
     assert "\nDarse de baja: http" in AutomationMessage.objects.get().text
     assert "\nDarse de baja: http" in create_links_and_sample_text(mine)
 

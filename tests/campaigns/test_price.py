@@ -29,7 +29,7 @@ numbers = itertools.count()
 
 
 def send_all():
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
 
 

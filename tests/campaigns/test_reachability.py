@@ -7,13 +7,13 @@ import pytest
 
 from astronote.accounts.eligibility import SendingBlocked
 from campaigns import enqueue
-from campaigns.automations.birthday import enqueue_birthday_messages_unless_running_elsewhere
+from campaigns.automations.birthday import enqueue_birthday_messages
 from campaigns.models import Automation, AutomationMessage, CampaignMessage
 from campaigns.preview import preview_campaign
 from contacts.models import Contact, List, ListMembership
 from contacts.phones import can_receive_sms
 from messaging import opt_in_requests
-from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.models import CreditReservation
 from tests.support.factories import make_campaign, make_contact, make_store
 
@@ -62,7 +62,7 @@ def test_automations_skip_them_too(any_number):
     Automation.objects.create(
         owner=store, type="birthday_message", message_body="Cheers", is_active=True
     )
-    enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=date(2031, 5, 5))
+    enqueue_birthday_messages(day_for_all_stores=date(2031, 5, 5))
     skipped = AutomationMessage.objects.filter(status="skipped", error_code="cannot_receive")
     assert skipped.count() == (0 if any_number else 5)
     assert AutomationMessage.objects.count() == 7
@@ -71,10 +71,10 @@ def test_automations_skip_them_too(any_number):
 def test_tests_and_opt_in_requests_do_not_go_to_them():
     store = make_store(double_opt_in=True)
     with pytest.raises(SendingBlocked, match="no mobile"):
-        get_or_enqueue_direct_message_or_raise_blocked(store, OTHERS[0], "Hello", key="1")
+        get_or_enqueue_direct_message(store, OTHERS[0], "Hello", key="1")
     contact = make_contact(store, OTHERS[0], is_subscribed=False)
     with pytest.raises(SendingBlocked, match="no mobile"):
-        opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
+        opt_in_requests.get_or_send_opt_in_request(contact, by="test")
     assert not Contact.objects.filter(is_subscribed=True).exists()
 
 

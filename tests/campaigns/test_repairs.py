@@ -38,7 +38,7 @@ def ago(**time):
 def test_stuck_locked_minutes_decides_when_a_claim_is_stale(settings, minutes):
     settings.STUCK_LOCKED_MINUTES = minutes
     _, _, batch = started()
-    sending.claim_next_batch_unless_stopped()
+    sending.claim_next_batch()
     Batch.objects.update(claimed_at=ago(minutes=minutes - 1))
     assert run_watchdog()["claims_taken_back"] == 0
     Batch.objects.update(claimed_at=ago(minutes=minutes, seconds=1))
@@ -54,7 +54,7 @@ def test_stuck_locked_minutes_decides_when_a_claim_is_stale(settings, minutes):
 def test_stuck_sending_minutes_decides_when_a_campaign_is_looked_at(settings, sandbox, minutes):
     settings.STUCK_SENDING_MINUTES = minutes
     _, campaign, _ = started()
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     # As if the last batch had been settled without its campaign hearing of it.
     Campaign.objects.update(
         status="sending", sent=0, finished_at=None, updated_at=ago(minutes=minutes - 1)
@@ -75,7 +75,7 @@ def test_messages_without_a_batch_get_one(sandbox):
     Wallet.objects.update(reserved_balance=0)
     Campaign.objects.update(updated_at=ago(minutes=11))
     assert run_watchdog()["campaigns_repaired"] == 1
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent) == ("completed", 5)
     assert ledger_balances(store)
@@ -102,10 +102,8 @@ def test_an_expired_reservation_goes_back_unless_its_batch_is_in_flight(sandbox,
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 15)).pk)
     sandbox.behave(fault="drop_after")
-    sending.claim_and_process_next_batch_or_probe()
-    sending.mark_submitting_and_get_sendable_or_raise_postponed(
-        sending.claim_next_batch_unless_stopped()
-    )
+    sending.process_next_batch()
+    sending.mark_submitting(sending.claim_next_batch())
     states = set(Batch.objects.values_list("status", flat=True))
     assert states == {"settled", "submitting", "pending"}
     assert run_watchdog()["reservations_expired"] == 0
@@ -121,11 +119,11 @@ def test_a_receipt_after_the_reservation_expired_is_still_charged(sandbox):
 
     store, campaign, _ = started()
     sandbox.behave(fault="drop_after")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     CreditReservation.objects.update(expires_at=ago(minutes=1))
     run_watchdog()
     ids = list(CampaignMessage.objects.values_list("pk", flat=True))
-    unknown_messages.mark_unknown_delivered_charge_and_audit(CampaignMessage, ids, by="test")
+    unknown_messages.mark_unknown_delivered(CampaignMessage, ids, by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (995, 0)
     assert ledger_balances(store)
@@ -134,9 +132,7 @@ def test_a_receipt_after_the_reservation_expired_is_still_charged(sandbox):
 def test_an_overdue_campaign_is_started_although_its_job_is_lost():
     store = make_store()
     campaign = make_campaign(store, make_list(store, 2))
-    schedule.schedule_campaign_and_enqueue_start_or_raise(
-        campaign, timezone.now() + timedelta(hours=1), by="test"
-    )
+    schedule.schedule_campaign(campaign, timezone.now() + timedelta(hours=1), by="test")
     jobs.redis_connection().flushdb()
     Campaign.objects.update(scheduled_at=ago(minutes=1))
     assert run_watchdog()["campaigns_started"] == 1
@@ -166,11 +162,11 @@ def test_with_more_attempts_an_unanswered_batch_is_sent_again(sandbox, settings)
     settings.QUEUE_ATTEMPTS, settings.QUEUE_BACKOFF_MS = 2, 0
     _, campaign, batch = started()
     sandbox.behave(fault="drop_after", fault_count=1)
-    assert sending.claim_and_process_next_batch_or_probe() == "resend queued"
+    assert sending.process_next_batch() == "resend queued"
     batch.refresh_from_db()
     assert "attempt 2" in batch.waiting_for
     Batch.objects.update(not_before=None)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["duplicates"] == 5
 
 
@@ -178,9 +174,9 @@ def test_attempts_come_to_an_end(sandbox, settings):
     settings.QUEUE_ATTEMPTS = 2
     _, campaign, _ = started()
     sandbox.behave(fault="error_before")
-    assert sending.claim_and_process_next_batch_or_probe() == "resend queued"
+    assert sending.process_next_batch() == "resend queued"
     Batch.objects.update(not_before=None)
-    assert sending.claim_and_process_next_batch_or_probe() == "unknown"
+    assert sending.process_next_batch() == "unknown"
 
 
 @pytest.mark.parametrize("backoff_ms", [100, 60_000])
@@ -188,7 +184,7 @@ def test_queue_backoff_ms_decides_how_long_a_deferred_batch_waits(sandbox, setti
     settings.QUEUE_BACKOFF_MS = backoff_ms
     started()
     sandbox.behave(fault="too_many", retry_after_s=0)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     wait = (Batch.objects.get().not_before - timezone.now()).total_seconds()
     assert backoff_ms / 1000 * 0.5 - 1 < wait <= backoff_ms / 1000
 
@@ -196,7 +192,7 @@ def test_queue_backoff_ms_decides_how_long_a_deferred_batch_waits(sandbox, setti
 def test_retry_after_is_honoured_and_the_wait_is_shown(sandbox, admin_client):
     _, campaign, _ = started()
     sandbox.behave(fault="too_many", retry_after_s=90)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     batch = Batch.objects.get()
     assert 85 < (batch.not_before - timezone.now()).total_seconds() <= 90
     until = f"{batch.not_before.astimezone(ZoneInfo(campaign.owner.timezone)):%H:%M}"
@@ -210,7 +206,7 @@ def test_deferral_ends_with_the_reservations_life(sandbox):
     store, campaign, _ = started()
     CreditReservation.objects.update(expires_at=timezone.now())
     sandbox.behave(fault="too_many")
-    assert sending.claim_and_process_next_batch_or_probe() == "given up"
+    assert sending.process_next_batch() == "given up"
     campaign.refresh_from_db()
     assert (campaign.status, campaign.failed) == ("failed", 5)
     assert ledger_balances(store)

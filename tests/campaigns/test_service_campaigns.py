@@ -83,9 +83,7 @@ def soon(**span):
 
 
 def confirm(campaign, *, by):
-    service_campaigns.confirm_as_second_person_and_unblock_or_raise(
-        campaign, service_campaigns.settings_digest(campaign), by=by
-    )
+    service_campaigns.confirm_campaign(campaign, service_campaigns.settings_digest(campaign), by=by)
 
 
 def form_of(campaign, **fields):
@@ -130,13 +128,13 @@ def test_a_service_operator_may_nothing_else_that_an_operator_may_not():
 
 def test_a_program_or_the_command_line_alone_may_not_send_service_messages(small):
     for verb in (
-        actions.start_now_or_audit_refusal_and_raise_blocked,
-        actions.duplicate_as_draft_or_raise_not_permitted,
+        actions.start_now,
+        actions.duplicate_as_draft,
     ):
         with pytest.raises(service_campaigns.NotPermitted):
             verb(small, by="command line")
     with pytest.raises(service_campaigns.NotPermitted):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(small, soon(), by="command line")
+        schedule.schedule_campaign(small, soon(), by="command line")
     small.refresh_from_db()
     assert (small.status, small.block_reason) == ("draft", "")
     assert Campaign.objects.count() == 1 and not AuditEntry.objects.exists()
@@ -181,9 +179,9 @@ def test_who_may_not_neither_makes_a_service_campaign_nor_makes_one_of_marketing
 
 
 def test_a_running_service_campaign_is_stopped_by_anybody_who_runs_campaigns(small, olga, anna):
-    actions.start_now_or_audit_refusal_and_raise_blocked(small, by=anna)
-    actions.pause_sending_campaign_and_hold_batches_or_raise(small, by=olga)
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(small, by=olga)
+    actions.start_now(small, by=anna)
+    actions.pause_campaign(small, by=olga)
+    actions.cancel_campaign(small, by=olga)
     assert Campaign.objects.get().status == "cancelled"
 
 
@@ -191,9 +189,9 @@ def test_a_campaign_that_became_service_meanwhile_is_refused_too(small, olga):
     seen = Campaign.objects.get()
     seen.message_type = "marketing"
     with pytest.raises(service_campaigns.NotPermitted):
-        actions.start_now_or_audit_refusal_and_raise_blocked(seen, by=olga)
+        actions.start_now(seen, by=olga)
     with pytest.raises(service_campaigns.NotPermitted):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(seen, soon(), by=olga)
+        schedule.schedule_campaign(seen, soon(), by=olga)
     small.refresh_from_db()
     assert (small.status, small.block_reason) == ("draft", "")
 
@@ -275,8 +273,8 @@ def test_the_form_says_beside_the_choice_what_each_type_means(address, big, anna
 
 def test_the_audit_trail_says_type_size_and_who(small, anna):
     at = soon()
-    schedule.schedule_campaign_and_enqueue_start_or_raise(small, at, by=anna)
-    actions.start_now_or_audit_refusal_and_raise_blocked(small, by=anna)
+    schedule.schedule_campaign(small, at, by=anna)
+    actions.start_now(small, by=anna)
     kept = AuditEntry.objects.order_by("pk").values_list("action", "actor", "details")
     told = {"message_type": "service", "recipients": 3}
     assert list(kept) == [
@@ -286,7 +284,7 @@ def test_the_audit_trail_says_type_size_and_who(small, anna):
 
 
 def test_a_start_at_its_time_is_in_the_audit_trail_as_the_schedulers(small, anna):
-    schedule.schedule_campaign_and_enqueue_start_or_raise(small, soon(), by=anna)
+    schedule.schedule_campaign(small, soon(), by=anna)
     Campaign.objects.update(scheduled_at=timezone.now())
     assert start_campaign(small.pk) == "sending"
     entry = AuditEntry.objects.get(action="start")
@@ -298,10 +296,10 @@ def test_a_start_at_its_time_is_in_the_audit_trail_as_the_schedulers(small, anna
 
 
 def test_without_a_second_person_it_goes_to_no_more_than_the_store_allows(big, small, anna):
-    actions.start_now_or_audit_refusal_and_raise_blocked(small, by=anna)
+    actions.start_now(small, by=anna)
     for start in (
-        lambda: actions.start_now_or_audit_refusal_and_raise_blocked(big, by=anna),
-        lambda: schedule.schedule_campaign_and_enqueue_start_or_raise(big, soon(), by=anna),
+        lambda: actions.start_now(big, by=anna),
+        lambda: schedule.schedule_campaign(big, soon(), by=anna),
         lambda: enqueue.enqueue_campaign(big.pk),
     ):
         with pytest.raises(SendingBlocked, match=r"second person must confirm .* more than 3 "):
@@ -316,19 +314,19 @@ def test_without_a_second_person_it_goes_to_no_more_than_the_store_allows(big, s
 def test_marketing_needs_no_second_person(alice, everybody, olga):
     campaign = make_campaign(alice, everybody)
     assert preview_campaign(campaign).problem == ""
-    actions.start_now_or_audit_refusal_and_raise_blocked(campaign, by=olga)
+    actions.start_now(campaign, by=olga)
     assert CampaignMessage.objects.count() == 4
 
 
 def test_a_second_person_confirms_and_it_starts(big, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     with pytest.raises(SendingBlocked):
-        actions.start_now_or_audit_refusal_and_raise_blocked(big, by=anna)
+        actions.start_now(big, by=anna)
     confirm(big, by=ben)
     found = ServiceConfirmation.objects.get()
     assert (found.asked_by, found.confirmed_by) == (anna, ben)
     assert abs(found.confirmed_at - timezone.now()) < timedelta(minutes=1)
-    actions.start_now_or_audit_refusal_and_raise_blocked(big, by=anna)
+    actions.start_now(big, by=anna)
     assert CampaignMessage.objects.count() == 4
     kept = AuditEntry.objects.order_by("pk").values_list("action", "actor", "details")
     told = {"message_type": "service", "recipients": 4}
@@ -341,7 +339,7 @@ def test_a_second_person_confirms_and_it_starts(big, anna, ben):
 
 
 def test_who_asked_does_not_confirm(big, anna):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     with pytest.raises(ValueError, match="this account has asked"):
         confirm(big, by=anna)
     request = ServiceConfirmation.objects.filter(confirmed_by=None)
@@ -352,8 +350,8 @@ def test_who_asked_does_not_confirm(big, anna):
 
 def test_who_may_not_send_service_messages_neither_asks_nor_confirms(big, olga, anna):
     with pytest.raises(service_campaigns.NotPermitted):
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=olga)
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+        service_campaigns.ask_for_confirmation(big, by=olga)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     for by in (olga, "command line"):
         with pytest.raises(service_campaigns.NotPermitted):
             confirm(big, by=by)
@@ -365,23 +363,23 @@ def test_what_nobody_asked_for_is_not_confirmed(big, small, alice, everybody, an
         confirm(big, by=ben)
     for campaign in (small, make_campaign(alice, everybody)):
         with pytest.raises(ValueError, match="needs no confirmation"):
-            service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=anna)
-    actions.start_now_or_audit_refusal_and_raise_blocked(small, by=anna)
+            service_campaigns.ask_for_confirmation(campaign, by=anna)
+    actions.start_now(small, by=anna)
     with pytest.raises(ValueError, match="started already"):
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(small, by=anna)
+        service_campaigns.ask_for_confirmation(small, by=anna)
 
 
 def test_a_confirmation_that_holds_is_not_asked_for_again(big, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     confirm(big, by=ben)
     with pytest.raises(ValueError, match="needs no confirmation"):
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=ben)
+        service_campaigns.ask_for_confirmation(big, by=ben)
     assert ServiceConfirmation.objects.get().confirmed_by == ben
 
 
 @pytest.mark.parametrize("changed", ["message_text", "offer_url", "list", "filters"])
 def test_a_change_of_text_or_audience_ends_the_confirmation(changed, big, alice, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     confirm(big, by=ben)
     other = make_list(make_store("bob"), 0)
     before = Campaign.objects.filter(pk=big.pk).values()[0]
@@ -411,7 +409,7 @@ def test_a_segment_that_gets_other_conditions_ends_the_confirmation(alice, every
     )
     campaign.choose_audience([AudienceChoice(segment=segment)])
     campaign.save()
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=anna)
+    service_campaigns.ask_for_confirmation(campaign, by=anna)
     confirm(campaign, by=ben)
     assert service_campaigns.recipient_limit_unless_confirmed(campaign) is None
     other = create_and_audit_segment_or_validation_error(
@@ -423,19 +421,19 @@ def test_a_segment_that_gets_other_conditions_ends_the_confirmation(alice, every
 
 
 def test_a_text_that_was_changed_while_somebody_looked_is_not_confirmed(big, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     seen = service_campaigns.settings_digest(big)
     Campaign.objects.update(message_text="20% off")
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     with pytest.raises(ValueError, match="changed meanwhile"):
-        service_campaigns.confirm_as_second_person_and_unblock_or_raise(big, seen, by=ben)
+        service_campaigns.confirm_campaign(big, seen, by=ben)
     assert ServiceConfirmation.objects.get().confirmed_by is None
 
 
 def test_a_scheduled_campaign_whose_audience_grew_waits_for_a_second_person(
     small, everybody, anna, ben
 ):
-    schedule.schedule_campaign_and_enqueue_start_or_raise(small, soon(), by=anna)
+    schedule.schedule_campaign(small, soon(), by=anna)
     Campaign.objects.update(scheduled_at=timezone.now() - timedelta(minutes=5))
     fourth = everybody.listmembership_set.order_by("-contact")[0].contact
     ListMembership.objects.create(list=small.list, contact=fourth)
@@ -443,7 +441,7 @@ def test_a_scheduled_campaign_whose_audience_grew_waits_for_a_second_person(
     small.refresh_from_db()
     assert (small.status, small.retry_after > timezone.now()) == ("scheduled", True)
     assert not CampaignMessage.objects.exists()
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(small, by=anna)
+    service_campaigns.ask_for_confirmation(small, by=anna)
     confirm(small, by=ben)
     assert list(schedule.due_campaigns()) == [small]
     assert start_campaign(small.pk) == "sending"
@@ -451,9 +449,9 @@ def test_a_scheduled_campaign_whose_audience_grew_waits_for_a_second_person(
 
 
 def test_a_confirmed_campaign_is_scheduled_and_starts_unless_it_is_changed(big, anna, ben):
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(big, by=anna)
+    service_campaigns.ask_for_confirmation(big, by=anna)
     confirm(big, by=ben)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(big, soon(), by=ben)
+    schedule.schedule_campaign(big, soon(), by=ben)
     Campaign.objects.update(scheduled_at=timezone.now(), message_text="20% off")
     assert start_campaign(big.pk) == "blocked"
     Campaign.objects.update(retry_after=None, message_text=big.message_text)

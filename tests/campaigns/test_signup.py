@@ -20,7 +20,7 @@ from campaigns.signup import branding, forms, signing_up, views
 from contacts.consent import change_consent
 from contacts.models import ConsentEvent, Contact, OptInRequest, Suppression
 from contacts.phones import phone_hash
-from contacts.restriction import wait_for_sends_restrict_contact_and_audit
+from contacts.restriction import restrict_contact
 from messaging import opt_in_requests
 from messaging.models import DirectMessage
 from messaging.opt_in_secrets import signed_confirm_url
@@ -144,7 +144,7 @@ def test_the_page_says_the_same_of_a_number_that_is_known_and_of_one_that_said_n
 
 def test_a_restricted_contact_is_left_as_it_is(client, store, tag):
     contact = make_contact(store, is_subscribed=False)
-    wait_for_sends_restrict_contact_and_audit(contact.pk, reason="disputes", by="test")
+    restrict_contact(contact.pk, reason="disputes", by="test")
     sign_up(client, tag)
     contact.refresh_from_db()
     assert (contact.is_subscribed, contact.first_name) == (False, "")

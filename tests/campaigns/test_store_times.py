@@ -36,7 +36,7 @@ def test_the_pages_of_a_scheduled_campaign_show_the_stores_time_and_no_other(
     store, at, admin_client
 ):
     campaign = make_campaign(store, make_list(store, 1))
-    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by="test")
+    schedule.schedule_campaign(campaign, at, by="test")
     page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").text
     assert f"for {shown(at).day} {shown(at):%b %Y}, 02:34 {ZONE}" in page
     assert f"Times: {ZONE}" in page
@@ -87,7 +87,7 @@ def test_a_time_that_has_passed_is_refused_in_the_stores_time(store):
     campaign = make_campaign(store, make_list(store, 1))
     passed = datetime(timezone.now().year - 1, 1, 1, 12, 0, tzinfo=UTC)
     with pytest.raises(ValueError, match=f"^2 Jan {passed.year}, 02:00 {ZONE} has passed"):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, passed, by="test")
+        schedule.schedule_campaign(campaign, passed, by="test")
 
 
 def next_change(zone_name, *, forward):
@@ -179,4 +179,4 @@ def test_a_reason_for_waiting_names_the_zone(store, admin_client, settings):
     )  # fmt: skip
     page = admin_client.get(f"/admin/campaigns/campaign/{campaign.pk}/change/").text
     assert re.search(rf"tried again at (\S+ )?\d\d:\d\d {ZONE}", page)
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.cancel_campaign(campaign, by="test")

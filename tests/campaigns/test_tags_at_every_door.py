@@ -11,13 +11,13 @@ from django.utils import timezone
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
 from campaigns import actions, enqueue, schedule
-from campaigns.automations.birthday import enqueue_birthday_messages_unless_running_elsewhere
+from campaigns.automations.birthday import enqueue_birthday_messages
 from campaigns.automations.switching import switch_automation_and_audit_or_raise
-from campaigns.automations.welcome import enqueue_welcome_messages_and_clear_marks
+from campaigns.automations.welcome import enqueue_welcome_messages
 from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
 from campaigns.preview import preview_campaign
 from contacts.models import Contact
-from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.models import MessageTemplate
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -58,13 +58,9 @@ def test_it_is_neither_scheduled_nor_tested(alice, text):
     with pytest.raises(CommandError, match=HINT):
         call_command("campaign", "test", campaign.pk, to="+306900000009")
     with pytest.raises(ValueError, match=HINT):
-        actions.enqueue_test_message_with_sample_values_or_raise_blocked(
-            campaign, "+306900000009", by=alice
-        )
+        actions.enqueue_test_message(campaign, "+306900000009", by=alice)
     with pytest.raises(ValueError, match=HINT):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(
-            campaign, timezone.now() + timedelta(days=1), by=alice
-        )
+        schedule.schedule_campaign(campaign, timezone.now() + timedelta(days=1), by=alice)
 
 
 @pytest.mark.parametrize("text", WRONG)
@@ -104,17 +100,15 @@ def test_an_automation_that_has_it_sends_nothing(alice, text):
     Contact.objects.update(awaits_welcome=True)
     for kind in ("welcome_message", "birthday_message"):
         Automation.objects.create(owner=alice, type=kind, message_body=text, is_active=True)
-    enqueue_welcome_messages_and_clear_marks()
-    enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=Contact.objects.first().birthday.replace(2031)
-    )
+    enqueue_welcome_messages()
+    enqueue_birthday_messages(day_for_all_stores=Contact.objects.first().birthday.replace(2031))
     assert not AutomationMessage.objects.exists()
 
 
 @pytest.mark.parametrize("text", [*WRONG, "Hi {{first_name}}"])
 def test_a_direct_message_refuses_it(alice, text):
     with pytest.raises(SendingBlocked, match="first_name"):
-        get_or_enqueue_direct_message_or_raise_blocked(alice, "+306900000009", text, key="1")
+        get_or_enqueue_direct_message(alice, "+306900000009", text, key="1")
 
 
 def test_a_stores_question_and_opt_out_line_refuse_it(alice):

@@ -15,7 +15,7 @@ from messaging.models import MessageTemplate
 from messaging.starter_templates import (
     LANGUAGES,
     build_unsaved_library_templates,
-    copy_missing_library_templates_and_audit,
+    copy_library_templates,
 )
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -41,7 +41,7 @@ def test_each_text_of_the_library_can_be_sent_as_it_is(language):
 
 
 def test_a_store_gets_the_library_once_and_keeps_what_it_changed(alice, capsys):
-    count = copy_missing_library_templates_and_audit(alice, "en", by="test")
+    count = copy_library_templates(alice, "en", by="test")
     MessageTemplate.objects.filter(name="Welcome").update(text="Hi!")
     call_command("templates", "add-library", alice.email)
     assert "0 added" in capsys.readouterr().out
@@ -74,7 +74,7 @@ def test_the_pages_add_the_library_and_start_from_a_template(alice, admin_client
 
 def test_commands_start_from_a_template_and_its_results_are_measured(alice, capsys):
     make_list(alice, 4)
-    copy_missing_library_templates_and_audit(alice, "en", by="test")
+    copy_library_templates(alice, "en", by="test")
     call_command(
         "send_campaign", alice.email, name="Spring", template="We miss you", list_name="all"
     )

@@ -23,7 +23,7 @@ from campaigns.models import (
 )
 from contacts.models import ContactImport
 from messaging import credits, sending, unknown_messages
-from messaging.batch_queue import HELD, SEND_NEXT, claim_next_batch_unless_stopped
+from messaging.batch_queue import HELD, SEND_NEXT, claim_next_batch
 from messaging.models import Batch, CreditReservation, Wallet
 from tests.support.checks import ledger_balances, lock_held_elsewhere, table_fingerprints
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
@@ -177,7 +177,7 @@ def test_where_nothing_is_stuck_nothing_is_found_or_written(alice, everybody):
 def test_a_call_under_way_for_less_than_the_limit_is_left_alone(alice, everybody, settings):
     settings.STUCK_LOCKED_MINUTES = 5
     _, batch = start(alice, everybody)
-    sending.mark_submitting_and_get_sendable_or_raise_postponed(claim_next_batch_unless_stopped())
+    sending.mark_submitting(claim_next_batch())
     change(batch, claimed_at=ago(minutes=4, seconds=30))
     assert run_watchdog(dry_run=True)["given_up_as_unknown"] == 0
     assert run_watchdog()["given_up_as_unknown"] == 0
@@ -188,7 +188,7 @@ def test_a_call_under_way_for_less_than_the_limit_is_left_alone(alice, everybody
 def test_a_call_past_the_limit_is_given_up_and_its_credits_stay_held(alice, everybody, settings):
     settings.STUCK_LOCKED_MINUTES = 5
     campaign, batch = start(alice, everybody)
-    sending.mark_submitting_and_get_sendable_or_raise_postponed(claim_next_batch_unless_stopped())
+    sending.mark_submitting(claim_next_batch())
     change(batch, claimed_at=ago(minutes=5, seconds=1))
     assert run_watchdog()["given_up_as_unknown"] == 1
     batch.refresh_from_db()
@@ -218,7 +218,7 @@ def test_with_attempts_left_a_batch_whose_worker_died_waits_again_at_once(
 ):
     settings.QUEUE_ATTEMPTS = 2
     _, batch = start(alice, everybody)
-    sending.mark_submitting_and_get_sendable_or_raise_postponed(claim_next_batch_unless_stopped())
+    sending.mark_submitting(claim_next_batch())
     change(batch, claimed_at=ago(minutes=6))
     assert run_watchdog()["given_up_as_unknown"] == 1
     batch.refresh_from_db()
@@ -227,7 +227,7 @@ def test_with_attempts_left_a_batch_whose_worker_died_waits_again_at_once(
     assert batch.not_before <= timezone.now()
     entry = entries("batch to be sent again").get()
     assert (entry.subject, entry.details) == (f"batch {batch.pk}", {"attempt": 2})
-    sending.mark_submitting_and_get_sendable_or_raise_postponed(claim_next_batch_unless_stopped())
+    sending.mark_submitting(claim_next_batch())
     change(batch, claimed_at=ago(minutes=6))
     run_watchdog()
     batch.refresh_from_db()
@@ -372,11 +372,11 @@ def test_a_batch_that_a_worker_prepares_is_dropped_when_its_cancelling_is_finish
     alice, everybody
 ):
     campaign, batch = start(alice, everybody)
-    in_hand = claim_next_batch_unless_stopped()
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    in_hand = claim_next_batch()
+    actions.cancel_campaign(campaign, by="test")
     lose_jobs()
     assert run_watchdog()["cancellings_finished"] == 1
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(in_hand) == []
+    assert sending.mark_submitting(in_hand) == []
     batch.refresh_from_db()
     assert batch.status == "cancelled"
 
@@ -412,7 +412,7 @@ def test_a_new_batch_of_a_stuck_campaign_is_as_a_first_one(alice, everybody, set
     ]
     assert jobs.count_waiting_jobs("sms") == 2
     assert Wallet.objects.get().reserved_balance == 4
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(3)] == [
+    assert [sending.process_next_batch() for _ in range(3)] == [
         "accepted",
         "accepted",
         "none due",
@@ -558,7 +558,7 @@ def test_what_a_cancelled_batch_still_holds_expires(alice, everybody):
 
 def test_a_reservation_that_was_charged_does_not_expire(alice, everybody, sandbox):
     start(alice, everybody)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     CreditReservation.objects.update(expires_at=ago(minutes=1))
     assert run_watchdog(dry_run=True)["reservations_expired"] == 0
     assert run_watchdog()["reservations_expired"] == 0
@@ -589,10 +589,10 @@ def test_a_wallet_that_charges_and_holds_at_once_is_right(alice, everybody, sand
     """Of one batch two messages are charged, one is given back and one is still held."""
     start(alice, everybody)
     sandbox.behave(fault="drop_after")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     ids = list(CampaignMessage.objects.order_by("pk").values_list("pk", flat=True))
-    unknown_messages.mark_unknown_delivered_charge_and_audit(CampaignMessage, ids[:2], by="test")
-    unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids[2:3], by="test")
+    unknown_messages.mark_unknown_delivered(CampaignMessage, ids[:2], by="test")
+    unknown_messages.mark_unknown_failed(CampaignMessage, ids[2:3], by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (998, 1)
     assert run_watchdog()["wallets_wrong"] == 0

@@ -242,9 +242,7 @@ class Chaos:
             self.held = make_campaign(
                 owner, List.objects.get(owner=owner), message_text="Held back {{first_name}}"
             )
-            actions.pause_sending_campaign_and_hold_batches_or_raise(
-                enqueue.enqueue_campaign(self.held.pk), by="chaos"
-            )
+            actions.pause_campaign(enqueue.enqueue_campaign(self.held.pk), by="chaos")
 
     def held_has_outlived_its_credits(self) -> bool:
         """Whether the watchdog has had its time to expire what is still to be sent."""
@@ -401,9 +399,7 @@ class Chaos:
             at = time.time() + self.draw.uniform(0.5, 3)
             from datetime import UTC, datetime
 
-            schedule.schedule_campaign_and_enqueue_start_or_raise(
-                campaign, datetime.fromtimestamp(at, UTC), by="chaos"
-            )
+            schedule.schedule_campaign(campaign, datetime.fromtimestamp(at, UTC), by="chaos")
             return
         try:
             shown = [preview_campaign(campaign).credits]
@@ -429,9 +425,9 @@ class Chaos:
         campaign = self.draw.choice(campaigns)
         todo = "resume" if campaign.status == "paused" else self.draw.choice(["pause", "cancel"])
         action = {
-            "pause": actions.pause_sending_campaign_and_hold_batches_or_raise,
-            "resume": actions.resume_paused_campaign_and_release_batches_or_raise,
-            "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
+            "pause": actions.pause_campaign,
+            "resume": actions.resume_campaign,
+            "cancel": actions.cancel_campaign,
         }[todo]
         try:
             action(campaign, by="chaos")
@@ -454,7 +450,7 @@ class Chaos:
         messages = CampaignMessage.objects.select_related("owner", "contact", "batch")
         message = messages.filter(contact=pk).last()
         if message and self.draw.random() < 0.5:
-            unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(message, NO_EVIDENCE)
+            unsubscribe.store_opt_out(message, NO_EVIDENCE)
             self.done["opt-out pressed"] += 1
         else:
             change_consent(pk, "unsubscribed", source="chaos")
@@ -503,11 +499,7 @@ class Chaos:
         contacts = Contact.objects.exclude(phone=None).order_by("?")
         owner_id, phone = self.insist(lambda: contacts.values_list("owner", "phone")[0])
         self.evidence.erased.add((owner_id, phone))
-        self.insist(
-            lambda: rights.erase_or_restrict_person_audit_and_find_traces(
-                phone, owner_id, by="chaos"
-            )
-        )
+        self.insist(lambda: rights.erase_or_restrict_person_by_phone(phone, owner_id, by="chaos"))
         self.done["person erased"] += 1
 
     def birthdays(self) -> None:
@@ -615,7 +607,7 @@ class Chaos:
             self.restore_without_saying_so(dump, empty_redis=how.endswith("emptied"))
         shutil.rmtree(folder)
         self.look_through_scheduled_campaigns()
-        sending_stop.let_sending_go_on_or_raise(StopReason.RESTORED, by="chaos")
+        sending_stop.resume_sending(StopReason.RESTORED, by="chaos")
         self.done[f"backup restored, {how}"] += 1
 
     def restore_without_saying_so(self, dump: str, *, empty_redis: bool) -> None:
@@ -657,7 +649,7 @@ class Chaos:
 
         due = Campaign.objects.filter(status="scheduled", scheduled_at__lt=timezone.now())
         for campaign in due:
-            actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="chaos")
+            actions.cancel_campaign(campaign, by="chaos")
 
     def set_clock(self) -> None:
         """A process's clock jumps; it is right again when the process is started anew."""
@@ -801,7 +793,7 @@ class Chaos:
         from campaigns.automations import birthday
         from campaigns.models import Campaign
         from messaging.models import CreditReservation
-        from messaging.sending_stop import CannotGoOn, let_sending_go_on_or_raise
+        from messaging.sending_stop import CannotGoOn, resume_sending
         from messaging.statuses import StopReason
 
         self.place.behave(
@@ -810,23 +802,19 @@ class Chaos:
         self.refused_until = 0.0
         # After many refused probes the next is far away: a person says that the account is well.
         with contextlib.suppress(CannotGoOn):
-            self.insist(partial(let_sending_go_on_or_raise, StopReason.ACCOUNT_REFUSED, by="chaos"))
+            self.insist(partial(resume_sending, StopReason.ACCOUNT_REFUSED, by="chaos"))
         self.set_clocks_right()
         self.quiet(self.held_has_outlived_its_credits, "the held campaign")
         for campaign in Campaign.objects.filter(status="paused"):
             self.insist(
                 partial(
-                    actions.resume_paused_campaign_and_release_batches_or_raise,
+                    actions.resume_campaign,
                     campaign,
                     by="chaos",
                 )
             )
         for campaign in Campaign.objects.filter(status="scheduled").exclude(block_reason=""):
-            self.insist(
-                partial(
-                    actions.cancel_campaign_and_enqueue_cancelling_of_batches, campaign, by="chaos"
-                )
-            )
+            self.insist(partial(actions.cancel_campaign, campaign, by="chaos"))
         self.quiet(lambda: self.rules.unfinished() == [], "work")
         # Credits of unknown messages come free in time, and with them what could not be paid.
         held = CreditReservation.objects.filter(status="reserved")
@@ -836,9 +824,7 @@ class Chaos:
         self.insist(partial(jobs.enqueue_on_commit, "birthday", "campaigns.tasks.run_rules"))
         self.quiet(self._queues_are_empty, "the birthday job")
         self.quiet(
-            lambda: (
-                birthday.enqueue_birthday_messages_unless_running_elsewhere().get("messages") == 0
-            ),
+            lambda: birthday.enqueue_birthday_messages().get("messages") == 0,
             "birthdays",
         )
         self.quiet(lambda: self.rules.unfinished() == [], "their batches")

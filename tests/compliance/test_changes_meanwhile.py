@@ -18,7 +18,7 @@ from campaigns import enqueue, repairs, schedule, service_campaigns
 from campaigns.automations import switching
 from campaigns.models import Automation, Campaign, CampaignMessage
 from compliance import off_boarding, retention, rights
-from compliance.erasure import delete_contacts_mask_messages_and_keep_opt_outs
+from compliance.erasure import delete_contacts
 from contacts import customer_events, marketing_blocks, restriction
 from contacts.consent import change_consent
 from contacts.importing import lifecycle, planning
@@ -73,8 +73,8 @@ def update(model, **values):
 
 def claimed(campaign):
     enqueue.enqueue_campaign(campaign.pk)
-    batch = sending.claim_next_batch_unless_stopped()
-    return batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = sending.claim_next_batch()
+    return batch, sending.mark_submitting(batch)
 
 
 # Campaigns and automations
@@ -92,7 +92,7 @@ def test_a_campaign_that_starts_meanwhile_cannot_be_scheduled(campaign):
         changed_meanwhile(update(Campaign, status="sending")),
         pytest.raises(ValueError, match="only a draft"),
     ):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by="test")
+        schedule.schedule_campaign(campaign, at, by="test")
 
 
 def test_a_campaign_that_starts_meanwhile_needs_no_confirmation(campaign):
@@ -103,13 +103,13 @@ def test_a_campaign_that_starts_meanwhile_needs_no_confirmation(campaign):
         changed_meanwhile(update(Campaign, status="sending")),
         pytest.raises(ValueError, match="was started already"),
     ):
-        service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=account)
+        service_campaigns.ask_for_confirmation(campaign, by=account)
 
 
 def test_a_campaign_that_ends_meanwhile_is_not_repaired(campaign):
     Campaign.objects.update(status="sending", updated_at=timezone.now() - timedelta(days=1))
     with changed_meanwhile(update(Campaign, status="cancelled")):
-        repairs.repair_or_count_stuck_sending_campaigns(False)
+        repairs.repair_stuck_campaigns(False)
     assert not AuditEntry.objects.exists()
 
 
@@ -151,7 +151,7 @@ def test_an_erasure_waits_for_an_import_that_is_writing_the_person(store):
         make_contact(store, "+306999999999", first_name="Nina")
 
     with changed_meanwhile(write):
-        rights.erase_or_restrict_person_audit_and_find_traces("+306999999999", by="test")
+        rights.erase_or_restrict_person_by_phone("+306999999999", by="test")
     assert not Contact.objects.filter(first_name="Nina").exists()
     assert ContactImport.objects.get().pk == one.pk
 
@@ -191,7 +191,7 @@ def test_what_ends_messages_waits_for_a_call_that_is_about_to_begin(store, stop)
     pk = Contact.objects.earliest("pk").pk
     with changed_meanwhile(open_window) as other:
         if stop == "restrict":
-            restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
+            restriction.restrict_contact(pk, reason="x", by="test")
         elif stop == "suppress":
             marketing_blocks.wait_for_sends_and_suppress_phones(store.pk, [PHONE], reason="x")
         else:
@@ -220,7 +220,7 @@ def test_a_contact_is_asked_once(store):
     person = Contact.objects.earliest("pk")
 
     def ask():
-        return opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(person, by="test")
+        return opt_in_requests.get_or_send_opt_in_request(person, by="test")
 
     with changed_meanwhile(ask):
         ask()
@@ -230,7 +230,7 @@ def test_a_contact_is_asked_once(store):
 def test_a_request_that_is_closed_meanwhile_subscribes_nobody(store):
     Contact.objects.update(is_subscribed=False)
     person = Contact.objects.earliest("pk")
-    request = opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(person, by="test")
+    request = opt_in_requests.get_or_send_opt_in_request(person, by="test")
 
     def close():
         Contact.objects.update(updated_at=timezone.now())
@@ -247,7 +247,7 @@ def with_code(store):
     person = Contact.objects.earliest("pk")
     change_consent(person.pk, "unsubscribed", source="unsubscribe_page")
     text = "Your code is {{opt_in_code}}"
-    send = opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked
+    send = opt_in_requests.send_opt_in_code
     person.refresh_from_db()
     return person, lambda: send(person, text, wording="Yes", version="1")
 
@@ -257,7 +257,7 @@ def test_each_wrong_code_counts(store):
     send()
 
     def enter():
-        return opt_in_requests.subscribe_by_code_or_count_wrong_attempt(
+        return opt_in_requests.subscribe_by_code(
             person, "0", source="test", evidence=opt_in_requests.Evidence()
         )
 
@@ -274,14 +274,12 @@ def test_of_two_codes_that_are_asked_for_at_once_one_counts(store):
 
 
 def test_a_reply_that_is_decided_meanwhile_is_not_decided_again(store):
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "wrong number"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": PHONE, "text": "wrong number"}])
+    replies.apply_received_replies()
     reply = reply_reviews.open_reviews().get()
 
     def decide(is_opt_out):
-        reply_reviews.decide_review_and_audit_or_raise_refused(
-            reply.pk, is_opt_out=is_opt_out, by="test"
-        )
+        reply_reviews.decide_review(reply.pk, is_opt_out=is_opt_out, by="test")
 
     with (
         changed_meanwhile(lambda: decide(True)),
@@ -300,14 +298,14 @@ def test_a_batch_that_is_submitted_meanwhile_is_not_cancelled(campaign):
     enqueue.enqueue_campaign(campaign.pk)
     pk = Batch.objects.get().pk
     with changed_meanwhile(update(Batch, status="submitting", submitted_at=timezone.now())):
-        assert batch_queue.cancel_unsent_batches_and_release_credits([pk], skip_reason="x") == 0
+        assert batch_queue.cancel_unsent_batches([pk], skip_reason="x") == 0
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"queued"}
 
 
 def test_a_batch_that_is_claimed_meanwhile_is_not_released(campaign):
     enqueue.enqueue_campaign(campaign.pk)
     with changed_meanwhile(update(Batch, status="cancelled")):
-        assert batch_queue.release_pending_batches_and_enqueue_jobs() == 0
+        assert batch_queue.release_pending_batches() == 0
 
 
 def test_a_batch_that_is_settled_meanwhile_is_not_unknown(campaign):
@@ -328,7 +326,7 @@ def test_a_batch_that_is_being_settled_is_not_given_up(campaign):
     claimed(campaign)
     Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
     with changed_meanwhile(update(Batch, status="settled")) as other:
-        assert sending_repairs.resend_or_give_up_unanswered_batches_and_audit(False) == 0
+        assert sending_repairs.resend_or_give_up_unanswered_batches(False) == 0
     assert not other.was_waited_for
 
 
@@ -343,9 +341,7 @@ def test_a_message_that_turns_out_delivered_meanwhile_is_not_sent_again(campaign
         outcomes.record_outcomes_and_settle_credits(CampaignMessage, delivered)
 
     with changed_meanwhile(deliver):
-        again = unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, ids, by="test"
-        )
+        again = unknown_messages.requeue_unknown(CampaignMessage, ids, by="test")
     assert again == 0
     assert set(CampaignMessage.objects.values_list("status", flat=True)) == {"delivered"}
     assert ledger_balances(campaign.owner)
@@ -357,14 +353,14 @@ def test_two_batches_share_a_cap_of_the_store(campaign, settings):
     earlier = Batch.objects.create(
         owner=campaign.owner, kind="campaign", sender="SHOP", size=3, status="settled"
     )
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
 
     def submit():
-        limits.wait_and_lock_store_caps(campaign.owner_id)
+        limits.lock_store_caps(campaign.owner_id)
         Batch.objects.filter(pk=earlier.pk).update(submitted_at=timezone.now())
 
     with changed_meanwhile(submit), pytest.raises(Postponed):
-        sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+        sending.mark_submitting(batch)
 
 
 def test_a_charge_after_the_reservation_expired_loses_no_top_up(campaign):
@@ -376,7 +372,7 @@ def test_a_charge_after_the_reservation_expired_loses_no_top_up(campaign):
         changed_meanwhile(lambda: credits.top_up(store, 100, reason="test", key="more")),
         transaction.atomic(),
     ):
-        credits.settle_reservation_even_if_expired(store, pk, charge=1, release=0)
+        credits.settle_reservation(store, pk, charge=1, release=0)
     assert Wallet.objects.get().balance == 1000 + 100 - 1
 
 
@@ -393,16 +389,14 @@ def test_a_top_up_that_is_made_twice_at_once_counts_once(store):
 
 
 def stopped():
-    sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now() - timedelta(1))
 
 
 def test_a_stop_that_ends_meanwhile_is_not_ended_again(store):
     stopped()
     with changed_meanwhile(lambda: SendingStop.objects.all().delete()):
-        assert not sending_stop.end_stop_and_enqueue_due_batches(
-            StopReason.ACCOUNT_REFUSED, by="test"
-        )
+        assert not sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert not AuditEntry.objects.filter(action="sending goes on").exists()
 
 
@@ -410,7 +404,7 @@ def test_no_probe_is_sent_for_a_stop_that_ends_meanwhile(campaign):
     enqueue.enqueue_campaign(campaign.pk)
     stopped()
     with changed_meanwhile(lambda: SendingStop.objects.all().delete()):
-        assert sending_stop.claim_probe_of_random_store_and_schedule_next() is None
+        assert sending_stop.claim_probe() is None
     assert set(Batch.objects.values_list("status", flat=True)) == {"pending"}
 
 
@@ -451,7 +445,7 @@ def test_a_second_retention_run_is_refused():
 )
 def test_a_message_is_asked_about_by_one_process_at_a_time(sandbox, campaign, work, poll):
     enqueue.enqueue_campaign(campaign.pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     age = timedelta(hours=1) if "poller" in work else timedelta(hours=9)
     Batch.objects.update(settled_at=timezone.now() - age)
     with lock_held_elsewhere(work), unchanged():
@@ -462,8 +456,8 @@ def test_a_message_is_asked_about_by_one_process_at_a_time(sandbox, campaign, wo
 @pytest.mark.parametrize(
     ("work", "apply"),
     [
-        ("receipts", receipts.wait_and_apply_received_receipts),
-        (replies.REPLIES_LOCK, replies.wait_and_apply_received_replies),
+        ("receipts", receipts.apply_received_receipts),
+        (replies.REPLIES_LOCK, replies.apply_received_replies),
     ],
 )
 def test_what_has_come_is_applied_after_what_another_process_is_applying(work, apply):
@@ -505,7 +499,7 @@ def test_no_event_is_written_for_a_contact_that_is_erased_meanwhile(store):
     pk = Contact.objects.get(phone=PHONE).pk
     now, rejected = timezone.now(), []
     event = customer_events.NewEvent(PHONE, "visit", "completed", now, None, "", None, 7)
-    with changed_meanwhile(lambda: delete_contacts_mask_messages_and_keep_opt_outs([pk])):
+    with changed_meanwhile(lambda: delete_contacts([pk])):
         customer_events.record_customer_events_and_audit(
             store, [event], by="test", reject=lambda line, reason: rejected.append(line)
         )
@@ -514,7 +508,7 @@ def test_no_event_is_written_for_a_contact_that_is_erased_meanwhile(store):
 
 def test_a_store_is_off_boarded_once(store):
     def off_board():
-        off_boarding.off_board_or_change_erase_day_and_enqueue(
+        off_boarding.off_board_store(
             store, erase_on=timezone.now().date() + timedelta(days=9), by="test"
         )
 
@@ -539,7 +533,7 @@ def receipts_of_two_batches(store):
         CampaignMessage, [Outcome(pk, "sent", f"id{pk}") for pk in ids]
     )
     store_receipts([{"messageId": f"id{pk}", "deliveryStatus": "Delivered"} for pk in ids])
-    return Batch, receipts.wait_and_apply_received_receipts
+    return Batch, receipts.apply_received_receipts
 
 
 def credits_of_two_stores(store):
@@ -551,7 +545,7 @@ def reservations_that_expire(store):
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(1))
     Batch.objects.update(status="settled")
     ids = list(Batch.objects.order_by("-pk").values_list("pk", flat=True))
-    return CreditReservation, lambda: credits.expire_and_release_overdue_of_ended_batches(ids)
+    return CreditReservation, lambda: credits.expire_overdue_reservations(ids)
 
 
 def wallets_that_get_credits_back(store):
@@ -563,7 +557,7 @@ def wallets_that_get_credits_back(store):
 
 def erased_contacts(store):
     ids = list(Contact.objects.order_by("-pk").values_list("pk", flat=True))
-    return Contact, lambda: delete_contacts_mask_messages_and_keep_opt_outs(ids)
+    return Contact, lambda: delete_contacts(ids)
 
 
 def events_of_two_contacts(store):

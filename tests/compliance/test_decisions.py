@@ -53,7 +53,7 @@ def listed(tmp_path):
 
 
 def test_a_person_who_came_back_before_the_backup_is_not_erased_again(alice, phone, listed):
-    rights.erase_or_restrict_person_audit_and_find_traces(phone, by="test")
+    rights.erase_or_restrict_person_by_phone(phone, by="test")
     repeat = listed()
     Contact.objects.filter(phone=None).delete()
     Contact.objects.create(owner=alice, phone=phone, first_name="Maria")
@@ -63,7 +63,7 @@ def test_a_person_who_came_back_before_the_backup_is_not_erased_again(alice, pho
 
 
 def test_an_erasure_is_made_again(alice, phone, listed):
-    rights.erase_or_restrict_person_audit_and_find_traces(phone, alice.pk, by="test")
+    rights.erase_or_restrict_person_by_phone(phone, alice.pk, by="test")
     repeat = listed()
     AuditEntry.objects.all().delete()
     Contact.objects.create(owner=alice, phone=phone, first_name="Maria")
@@ -73,8 +73,8 @@ def test_an_erasure_is_made_again(alice, phone, listed):
 
 def test_a_restriction_is_made_again_and_one_that_was_lifted_is_not(alice, phone, listed):
     other = Contact.objects.order_by("pk").last().phone
-    rights.wait_and_restrict_contacts_with_phone_and_audit(phone, reason="disputed", by="test")
-    rights.wait_and_restrict_contacts_with_phone_and_audit(other, reason="disputed", by="test")
+    rights.restrict_contacts_with_phone(phone, reason="disputed", by="test")
+    rights.restrict_contacts_with_phone(other, reason="disputed", by="test")
     rights.lift_restrictions_of_contacts_with_phone(other, by="test")
     repeat = listed()
     AuditEntry.objects.all().delete()
@@ -87,7 +87,7 @@ def test_an_opt_out_holds_again_and_keeps_its_time_and_reason(alice, phone, list
     contact = Contact.objects.get(phone=phone)
     change_consent(contact.pk, "unsubscribed", source="reply")
     then = Suppression.objects.get()
-    rights.withdraw_all_consent_suppress_and_audit("+306900000099", by="test")
+    rights.withdraw_all_consent("+306900000099", by="test")
     repeat = listed()
     Suppression.objects.all().delete()
     Contact.objects.filter(pk=contact.pk).update(is_subscribed=True)
@@ -103,7 +103,7 @@ def test_an_opt_out_holds_again_and_keeps_its_time_and_reason(alice, phone, list
 def test_an_objection_after_the_backup_takes_the_place_of_an_older_opt_out(alice, phone, listed):
     change_consent(Contact.objects.get(phone=phone).pk, "unsubscribed", source="reply")
     old = Suppression.objects.get()
-    rights.withdraw_all_consent_suppress_and_audit(phone, alice.pk, by="test")
+    rights.withdraw_all_consent(phone, alice.pk, by="test")
     repeat = listed()
     Suppression.objects.update(reason="reply", created_at=old.created_at)
     assert repeat() == "opt-out: 1"
@@ -119,9 +119,9 @@ def test_opt_outs_at_a_store_that_was_made_after_the_backup_are_passed_over(alic
 
 
 def test_a_store_that_left_leaves_again_on_its_last_day_of_erasure(alice, listed):
-    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=TOMORROW, by="test")
+    off_boarding.off_board_store(alice, erase_on=TOMORROW, by="test")
     later = TOMORROW + datetime.timedelta(days=5)
-    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=later, by="test")
+    off_boarding.off_board_store(alice, erase_on=later, by="test")
     repeat = listed()
     AuditEntry.objects.all().delete()
     User.objects.update(left_at=None, erase_on=None, is_active=True)
@@ -131,7 +131,7 @@ def test_a_store_that_left_leaves_again_on_its_last_day_of_erasure(alice, listed
 
 
 def test_a_store_that_returned_in_time_is_not_erased_when_its_day_has_come_meanwhile(alice, listed):
-    off_boarding.off_board_or_change_erase_day_and_enqueue(alice, erase_on=TOMORROW, by="test")
+    off_boarding.off_board_store(alice, erase_on=TOMORROW, by="test")
     off_boarding.take_back_store_or_raise_cannot_return(alice, by="test")
     repeat = listed()
     AuditEntry.objects.filter(action=off_boarding.RETURNED).delete()

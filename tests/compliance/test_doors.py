@@ -42,14 +42,14 @@ def alice():
 
 
 def send_all(sandbox):
-    while sending.claim_and_process_next_batch_or_probe() not in ("none due", "deferred"):
+    while sending.process_next_batch() not in ("none due", "deferred"):
         pass
     return [message["destination"] for message in sandbox.messages()]
 
 
 def reply(text):
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "to": SENDER, "text": text}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": PHONE, "to": SENDER, "text": text}])
+    replies.apply_received_replies()
 
 
 # Ways to say no
@@ -70,17 +70,15 @@ def by_telling_an_operator(client, contact):
 
 
 def by_objection(client, contact):
-    rights.withdraw_all_consent_suppress_and_audit(PHONE, by="test")
+    rights.withdraw_all_consent(PHONE, by="test")
 
 
 def by_restriction(client, contact):
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
 
 
 def by_erasure(client, contact):
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
 
 
 def by_a_doubtful_reply(client, contact):
@@ -107,30 +105,28 @@ def campaign(message_type):
 
 
 def of_birthday(store, contact):
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(
+    birthday.enqueue_birthday_messages(
         day_for_all_stores=timezone.now().date().replace(month=1, day=1)
     )
 
 
 def of_welcome(store, contact):
     Contact.objects.update(awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
 
 
 def of_consent(store, contact):
     found = Contact.objects.filter(pk=contact.pk).first()
     if found:
         with pytest.raises(SendingBlocked):
-            opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(found, by="test")
+            opt_in_requests.get_or_send_opt_in_request(found, by="test")
 
 
 def of_inbox(store, contact):
     found = Contact.objects.filter(pk=contact.pk).first()
     if found and found.restricted_at:
         with pytest.raises(SendingBlocked):
-            conversations.enqueue_answer_and_audit_or_raise_blocked(
-                found, "Hello", key="k", by=store
-            )
+            conversations.enqueue_answer(found, "Hello", key="k", by=store)
 
 
 WAYS_TO_SEND = {
@@ -153,9 +149,7 @@ def test_who_said_no_is_messaged_by_nobody(alice, client, sandbox, say_no):
     assert sent_to.count(PHONE) == service
     is_blocked = say_no not in (by_erasure, by_a_doubtful_reply)
     with pytest.raises(SendingBlocked) if is_blocked else nullcontext():
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-            alice, PHONE, "Test", key="k"
-        )
+        direct_messages.get_or_enqueue_direct_message(alice, PHONE, "Test", key="k")
 
 
 # Ways to be subscribed again that need no proof of a new yes
@@ -226,7 +220,7 @@ def test_a_no_is_undone_by_no_door_that_needs_no_proof(alice, admin_client, say_
 def test_an_old_question_undoes_no_opt_out_that_came_after_it(alice, client):
     contact = Contact.objects.get(phone=PHONE)
     Contact.objects.filter(pk=contact.pk).update(is_subscribed=False)
-    asked = opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(
+    asked = opt_in_requests.get_or_send_opt_in_request(
         Contact.objects.select_related("owner").get(pk=contact.pk), by="test"
     )
     address = signed_confirm_url(asked.tracking_id)

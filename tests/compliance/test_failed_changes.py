@@ -80,8 +80,8 @@ def started(store):
 def claimed(store):
     """A batch of three that is being submitted, with its messages."""
     started(store)
-    batch = sending.claim_next_batch_unless_stopped()
-    return batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = sending.claim_next_batch()
+    return batch, sending.mark_submitting(batch)
 
 
 def unknown(store):
@@ -115,16 +115,12 @@ def create_operator(store):
 
 def change_role(store):
     pk = operator()
-    return lambda: operators.change_role_or_raise_if_own_or_superuser(
-        Operator.objects.get(pk=pk), "operator", by="test"
-    )
+    return lambda: operators.change_role(Operator.objects.get(pk=pk), "operator", by="test")
 
 
 def disable_operator(store):
     pk = logged_in_operator()
-    return lambda: operators.set_active_and_audit_ending_sessions_if_disabled(
-        Operator.objects.get(pk=pk), False, by="test"
-    )
+    return lambda: operators.set_active(Operator.objects.get(pk=pk), False, by="test")
 
 
 def end_sessions(store):
@@ -151,7 +147,7 @@ def replace_app(store):
     account = Operator.objects.get(pk=operator())
     key = second_factor.new_hex_key_of_app()
     code = f"{totp(unhexlify(key)):06}"
-    return lambda: second_factor.replace_app_and_recovery_codes_or_refuse_code(account, key, code)
+    return lambda: second_factor.replace_authenticator_app(account, key, code)
 
 
 def remove_second_factor(store):
@@ -170,37 +166,37 @@ def start(store):
 
 def pause(store):
     campaign = started(store)
-    return lambda: actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+    return lambda: actions.pause_campaign(campaign, by="test")
 
 
 def resume(store):
     campaign = started(store)
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
-    return lambda: actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by="test")
+    actions.pause_campaign(campaign, by="test")
+    return lambda: actions.resume_campaign(campaign, by="test")
 
 
 def cancel(store):
     campaign = started(store)
-    return lambda: actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    return lambda: actions.cancel_campaign(campaign, by="test")
 
 
 def draft_to_those_not_reached(store):
     campaign = started(store)
     CampaignMessage.objects.update(status="failed")
     Campaign.objects.update(status="completed")
-    return lambda: actions.get_or_create_draft_to_not_reached_or_raise(campaign, by="test")
+    return lambda: actions.get_or_create_draft_to_not_reached(campaign, by="test")
 
 
 def schedule_campaign(store):
     campaign, at = make_campaign(store, store.list_set.get()), timezone.now() + timedelta(days=1)
-    return lambda: schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by="test")
+    return lambda: schedule.schedule_campaign(campaign, at, by="test")
 
 
 def unschedule(store):
     campaign = make_campaign(
         store, store.list_set.get(), status="scheduled", scheduled_at=timezone.now()
     )
-    return lambda: schedule.unschedule_to_draft_and_cancel_start_job_or_raise(campaign, by="test")
+    return lambda: schedule.unschedule_campaign(campaign, by="test")
 
 
 def save_campaign_with_audience(store):
@@ -226,18 +222,14 @@ def service_campaign(store):
 
 def ask_for_confirmation(store):
     campaign, asks, _ = service_campaign(store)
-    return lambda: service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(
-        campaign, by=asks
-    )
+    return lambda: service_campaigns.ask_for_confirmation(campaign, by=asks)
 
 
 def confirm(store):
     campaign, asks, confirms = service_campaign(store)
-    service_campaigns.ask_for_confirmation_replacing_earlier_or_raise(campaign, by=asks)
+    service_campaigns.ask_for_confirmation(campaign, by=asks)
     digest = service_campaigns.settings_digest(campaign)
-    return lambda: service_campaigns.confirm_as_second_person_and_unblock_or_raise(
-        campaign, digest, by=confirms
-    )
+    return lambda: service_campaigns.confirm_campaign(campaign, digest, by=confirms)
 
 
 def welcome_messages(store):
@@ -247,8 +239,8 @@ def welcome_messages(store):
     )
     return lambda: due_messages.enqueue_due_messages(
         AutomationMessage,
-        due_messages.find_due_consenting_contacts_not_known_as_minor(
-            due_messages.stop_if_restored_and_get_eligible_automations("welcome_message"),
+        due_messages.find_due_contacts(
+            due_messages.eligible_automations("welcome_message"),
             "c.awaits_welcome",
             "welcome",
         ),
@@ -258,7 +250,7 @@ def welcome_messages(store):
 
 def keep_block_reasons(store):
     automation = Automation.objects.create(owner=store, type="welcome_message", message_body="Hi")
-    return lambda: due_messages.save_and_audit_block_reasons_and_get_blocked_ids(
+    return lambda: due_messages.save_block_reasons(
         Automation, [automation], {automation.pk: "no text"}, {}
     )
 
@@ -268,14 +260,12 @@ def repair_stuck_campaign(store):
     CampaignMessage.objects.update(batch=None)
     Batch.objects.all().delete()
     Campaign.objects.update(updated_at=timezone.now() - timedelta(days=1))
-    return lambda: repairs.repair_or_count_stuck_sending_campaigns(False)
+    return lambda: repairs.repair_stuck_campaigns(False)
 
 
 def add_members(store):
     target = List.objects.create(owner=store, name="regulars")
-    return lambda: list_members.add_unrestricted_contacts_of_store_to_list_and_audit(
-        target, Contact.objects.all(), by="test"
-    )
+    return lambda: list_members.add_members(target, Contact.objects.all(), by="test")
 
 
 def remove_members(store):
@@ -285,7 +275,7 @@ def remove_members(store):
 
 
 def add_rules(store):
-    return lambda: rule_presets.add_missing_presets_switched_off_to_store(store, "en", by="test")
+    return lambda: rule_presets.add_missing_presets(store, "en", by="test")
 
 
 def switch_automation(store):
@@ -307,7 +297,7 @@ def create_segment(store):
 def erase(store):
     started(store)
     change_consent(person(store).pk, "unsubscribed", source="test")
-    return lambda: rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    return lambda: rights.erase_or_restrict_person_by_phone(PHONE, by="test")
 
 
 def correct(store):
@@ -318,25 +308,23 @@ def correct(store):
 
 
 def object_as_a_stranger(store):
-    return lambda: rights.withdraw_all_consent_suppress_and_audit(
-        "+306999999999", store.pk, by="test"
-    )
+    return lambda: rights.withdraw_all_consent("+306999999999", store.pk, by="test")
 
 
 def restrict(store):
     pk = person(store).pk
-    return lambda: restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
+    return lambda: restriction.restrict_contact(pk, reason="x", by="test")
 
 
 def lift(store):
     pk = person(store).pk
-    restriction.wait_for_sends_restrict_contact_and_audit(pk, reason="x", by="test")
+    restriction.restrict_contact(pk, reason="x", by="test")
     return lambda: restriction.lift_restriction(pk, by="test")
 
 
 def off_board(store):
     def change():
-        off_boarding.off_board_or_change_erase_day_and_enqueue(
+        off_boarding.off_board_store(
             store, erase_on=timezone.now().date() + timedelta(days=3), by="test"
         )
 
@@ -416,7 +404,7 @@ def new_hash_key(store):
 
     def change():
         with override_settings(PHONE_HASH_KEY="b" * 40, PHONE_HASH_KEY_OLD=settings.PHONE_HASH_KEY):
-            phone_hash_rotation.rehash_holds_and_count_rehashed_suppressions([PHONE])
+            phone_hash_rotation.rehash_suppressions_and_holds([PHONE])
 
     return change
 
@@ -461,20 +449,16 @@ def expire_reservations(store):
     unknown(store)
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(1))
     ids = list(Batch.objects.values_list("pk", flat=True))
-    return lambda: credits.expire_and_release_overdue_of_ended_batches(ids)
+    return lambda: credits.expire_overdue_reservations(ids)
 
 
 def send_to_one_number(store):
-    return lambda: direct_messages.get_or_enqueue_even_if_opted_out_or_raise_blocked(
-        store, PHONE, "Hello", key="k"
-    )
+    return lambda: direct_messages.get_or_enqueue_even_if_opted_out(store, PHONE, "Hello", key="k")
 
 
 def ask_for_consent(store):
     Contact.objects.update(is_subscribed=False)
-    return lambda: opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(
-        person(store), by="test"
-    )
+    return lambda: opt_in_requests.get_or_send_opt_in_request(person(store), by="test")
 
 
 def close_old_requests(store):
@@ -501,19 +485,17 @@ def answer_request(store):
 def send_code(store):
     change_consent(person(store).pk, "unsubscribed", source="unsubscribe_page")
     text = "Your code is {{opt_in_code}}"
-    return lambda: opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
-        person(store), text, wording="Yes", version="1"
-    )
+    return lambda: opt_in_requests.send_opt_in_code(person(store), text, wording="Yes", version="1")
 
 
 def begin_to_send(store):
     started(store)
     CampaignMessage.objects.filter(to=PHONE).update(to="+306911111111")
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
 
     def change():
         jobs.redis_connection().flushdb()  # else it knows of the submission that was undone
-        sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+        sending.mark_submitting(batch)
 
     return change
 
@@ -544,7 +526,7 @@ def halve(store):
 
     def change():
         fresh = Batch.objects.get(pk=batch.pk)
-        batch_splitting.halve_and_requeue_if_claimed_below_max_parts(fresh, ids, reason="x")
+        batch_splitting.halve_batch(fresh, ids, reason="x")
 
     return change
 
@@ -552,7 +534,7 @@ def halve(store):
 def cancel_batches(store):
     started(store)
     ids = list(Batch.objects.values_list("pk", flat=True))
-    return lambda: batch_queue.cancel_unsent_batches_and_release_credits(ids, skip_reason="x")
+    return lambda: batch_queue.cancel_unsent_batches(ids, skip_reason="x")
 
 
 def record_outcomes(store):
@@ -576,29 +558,27 @@ def apply_receipts(store):
 
 def take_claim_back(store):
     started(store)
-    sending.claim_next_batch_unless_stopped()
+    sending.claim_next_batch()
     Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
-    return lambda: sending_repairs.reset_stale_claims_to_pending_and_audit(False)
+    return lambda: sending_repairs.reset_stale_claims(False)
 
 
 def give_batch_up(store):
     claimed(store)
     Batch.objects.update(claimed_at=timezone.now() - timedelta(days=1))
-    return lambda: sending_repairs.resend_or_give_up_unanswered_batches_and_audit(False)
+    return lambda: sending_repairs.resend_or_give_up_unanswered_batches(False)
 
 
 def decide_reply(store):
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "wrong number"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": PHONE, "text": "wrong number"}])
+    replies.apply_received_replies()
     reply = reply_reviews.open_reviews().get()
-    return lambda: reply_reviews.decide_review_and_audit_or_raise_refused(
-        reply.pk, is_opt_out=True, by="test"
-    )
+    return lambda: reply_reviews.decide_review(reply.pk, is_opt_out=True, by="test")
 
 
 def apply_reply(store):
     started(store)
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
+    replies.store_replies([{"from": PHONE, "text": "STOP"}])
 
     def change():
         replies._apply_reply_and_get_count_name(replies._replies_not_applied().get())
@@ -607,30 +587,24 @@ def apply_reply(store):
 
 
 def stop_sending(store):
-    return lambda: sending_stop.stop_sending_or_update_details(
-        StopReason.ACCOUNT_REFUSED, by="test"
-    )
+    return lambda: sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
 
 
 def let_sending_go_on(store):
     started(store)
-    sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
-    return lambda: sending_stop.end_stop_and_enqueue_due_batches(
-        StopReason.ACCOUNT_REFUSED, by="test"
-    )
+    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
+    return lambda: sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
 
 
 def claim_probe(store):
     started(store)
-    sending_stop.stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now() - timedelta(1))
-    return sending_stop.claim_probe_of_random_store_and_schedule_next
+    return sending_stop.claim_probe
 
 
 def copy_templates(store):
-    return lambda: starter_templates.copy_missing_library_templates_and_audit(
-        store, "en", by="test"
-    )
+    return lambda: starter_templates.copy_library_templates(store, "en", by="test")
 
 
 def message_ids(store):
@@ -639,16 +613,14 @@ def message_ids(store):
 
 def mark_unknown_delivered(store):
     unknown(store)
-    return lambda: unknown_messages.mark_unknown_delivered_charge_and_audit(
+    return lambda: unknown_messages.mark_unknown_delivered(
         CampaignMessage, message_ids(store), by="test"
     )
 
 
 def send_unknown_again(store):
     unknown(store)
-    return lambda: unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-        CampaignMessage, message_ids(store), by="test"
-    )
+    return lambda: unknown_messages.requeue_unknown(CampaignMessage, message_ids(store), by="test")
 
 
 CHANGES = (

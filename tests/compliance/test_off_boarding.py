@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
 from astronote.models import AuditEntry, User
 from campaigns import actions, enqueue
@@ -30,7 +30,7 @@ from messaging.models import (
     Wallet,
 )
 from messaging.sending import BatchResult
-from messaging.sending_stop import stop_sending_or_update_details
+from messaging.sending_stop import stop_sending
 from messaging.statuses import StopReason
 from tests.compliance import planting
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
@@ -41,7 +41,7 @@ PASSWORD = "a-long-password-of-mine"
 
 def leave(store, days=0):
     erase_on = off_boarding.utc_day_of_erasure(days)
-    off_boarding.off_board_or_change_erase_day_and_enqueue(store, erase_on=erase_on, by="test")
+    off_boarding.off_board_store(store, erase_on=erase_on, by="test")
     return tasks.continue_off_boarding(store.pk)
 
 
@@ -116,13 +116,11 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
     uploaded = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "a.csv", [b"phone\n+306900000008\n"]
     )
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     # Before any job has run, a worker finds nothing to send.
-    assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
+    assert sending.process_next_batch() == BatchResult.NONE_DUE
     with pytest.raises(SendingBlocked, match="left"):
-        own_or_default_sender_or_raise_sending_blocked(store)
+        sender_of_store(store)
     assert not User.objects.eligible_to_send_annotated_with_sender().exists()
     tasks.continue_off_boarding(store.pk)
     assert set(Campaign.objects.values_list("status", flat=True)) == {"cancelled"}
@@ -143,9 +141,7 @@ def test_a_store_that_leaves_sends_nothing_more(sandbox):
 def test_a_campaign_that_was_started_while_its_store_left_is_ended_by_the_watchdog():
     store = make_store()
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
     assert off_boarding.end_open_work_of_left_stores(True) == 1
     assert Campaign.objects.get(pk=campaign.pk).status == "sending"
     assert off_boarding.end_open_work_of_left_stores(False) == 1
@@ -158,7 +154,7 @@ def test_a_store_returns_before_its_data_is_erased_and_not_after():
     make_contact(store)
     leave(store, days=1)
     off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
-    assert own_or_default_sender_or_raise_sending_blocked(store) == "TESTSHOP" and store.is_active
+    assert sender_of_store(store) == "TESTSHOP" and store.is_active
     leave(store, days=0)
     with pytest.raises(off_boarding.CannotReturn, match="erased since"):
         off_boarding.take_back_store_or_raise_cannot_return(store, by="test")
@@ -220,9 +216,7 @@ def test_an_opt_out_outlives_its_contact_as_a_hash():
 def test_a_stop_that_waits_to_be_applied_outlives_its_contact():
     store = make_store(sender_name="+306900000000")
     make_contact(store)
-    replies.store_replies_and_enqueue_job(
-        [{"from": "+306900000001", "to": "+306900000000", "text": "STOP"}]
-    )
+    replies.store_replies([{"from": "+306900000001", "to": "+306900000000", "text": "STOP"}])
     leave(store)
     assert not Contact.objects.exists() and Suppression.objects.exists()
 
@@ -230,19 +224,17 @@ def test_a_stop_that_waits_to_be_applied_outlives_its_contact():
 def test_no_probe_of_a_stopped_account_is_a_batch_of_a_store_that_left(sandbox, settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
-    stop_sending_or_update_details(StopReason.ACCOUNT_REFUSED, by="test")
+    stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now())
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=off_boarding.utc_day_of_erasure(30), by="test"
-    )
-    assert sending.claim_and_process_next_batch_or_probe() == BatchResult.NONE_DUE
+    off_boarding.off_board_store(store, erase_on=off_boarding.utc_day_of_erasure(30), by="test")
+    assert sending.process_next_batch() == BatchResult.NONE_DUE
 
 
 def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
     store = make_store()
     make_list(store, 5)
     monkeypatch.setattr(off_boarding, "CHUNK_ROWS", 2)
-    delete, calls = off_boarding.delete_contacts_mask_messages_and_keep_opt_outs, []
+    delete, calls = off_boarding.delete_contacts, []
 
     def die_at_the_second_chunk(ids):
         calls.append(ids)
@@ -250,9 +242,7 @@ def test_a_killed_erasure_goes_on_where_it_was(monkeypatch):
             raise KeyboardInterrupt
         delete(ids)
 
-    monkeypatch.setattr(
-        off_boarding, "delete_contacts_mask_messages_and_keep_opt_outs", die_at_the_second_chunk
-    )
+    monkeypatch.setattr(off_boarding, "delete_contacts", die_at_the_second_chunk)
     with pytest.raises(KeyboardInterrupt):
         leave(store)
     assert Contact.objects.count() == 3
@@ -273,7 +263,7 @@ def test_a_store_that_has_left_takes_no_lists_and_no_contacts(admin_client):
     )
     assert answer.status_code == 200 and not Contact.objects.exists()
     with pytest.raises(SendingBlocked, match="left"):
-        actions.start_now_or_audit_refusal_and_raise_blocked(make_campaign(store, None), by="test")
+        actions.start_now(make_campaign(store, None), by="test")
     assert not ContactImport.objects.exists()
 
 

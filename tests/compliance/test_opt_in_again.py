@@ -68,7 +68,7 @@ def test_a_code_by_sms_takes_an_opt_out_back(message, client, sandbox):
     assert "Get the messages again" in client.get(path_of(message)).text
     assert "We have sent you an SMS" in send_code(client, message).text
     assert not is_subscribed(message)
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     sent = sandbox.messages()[-1]
     assert sent["destination"] == message.to and sent["text"].startswith("Anna's shoes: ")
@@ -206,7 +206,7 @@ def test_an_opt_out_by_the_link_after_the_code_was_sent_ends_the_code(message, c
 
 
 def objects(message):
-    rights.withdraw_all_consent_suppress_and_audit(message.to, message.owner_id, by="test")
+    rights.withdraw_all_consent(message.to, message.owner_id, by="test")
 
 
 def is_suppressed_everywhere(message):
@@ -265,7 +265,7 @@ def test_one_who_never_agreed_opts_out_by_the_link_too(campaign, client):
 def test_the_page_and_the_sms_speak_the_browsers_language(message, client, sandbox):
     answer = send_code(client, message, **{"Accept-Language": "el"})
     assert "Σας στείλαμε SMS" in answer.text
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     assert "είναι ο κωδικός" in sandbox.messages()[-1]["text"]
     assert OptInRequest.objects.get().version == "opt-out page, el"

@@ -165,7 +165,7 @@ def test_the_consent_events_of_an_anonymised_contact_keep_no_evidence(alice):
             owner=alice, contact=contact, type="subscribed", source="form", meta={"name": "Ann"}
         )
     first = Contact.objects.order_by("pk")[0]
-    erasure.anonymise_contacts_mask_messages_and_keep_opt_outs([first.pk])
+    erasure.anonymise_contacts([first.pk])
     kept = ConsentEvent.objects.order_by("pk").values_list("meta", flat=True)
     assert list(kept) == [None, {"name": "Ann"}]
 

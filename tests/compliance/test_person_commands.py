@@ -135,11 +135,11 @@ def test_admin_history_and_list_names_keep_no_trace(alice):
 
 @pytest.mark.slow
 def test_texts_of_unmatched_replies_keep_no_trace(alice):
-    replies.store_replies_and_enqueue_job([
+    replies.store_replies([
         {"from": "+306911111111", "text": f"This is for {NAME}, 690 000 0001"},
         {"from": "+306922222222", "text": f"write to {EMAIL}"},
     ])  # fmt: skip
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     assert len(is_in("messaging_webhookevent")) == 3
     erase()
     assert is_in("messaging_webhookevent") == []

@@ -88,7 +88,7 @@ def test_after_an_erasure_nothing_is_anywhere(planted, capsys):
 def test_an_erasure_takes_nothing_that_is_somebody_elses(planted):
     """Texts that only mentioned the person stay, without the mention."""
     other = Contact.objects.filter(phone=OTHER).values().get()
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert Contact.objects.values().get() == other
     masked = {one.model for one in planting.masked_declarations()}
     assert masked and len(list(planting.kept_marks(planted))) >= len(masked)
@@ -124,7 +124,7 @@ def test_the_search_finds_each_planted_row_that_an_erasure_would_overlook(world)
             table = planting.model_of_declaration(declaration)._meta.db_table
             assert [trace.where for trace in found] == [f"table {table}"], name
             assert (
-                rights.erase_or_restrict_person_audit_and_find_traces(
+                rights.erase_or_restrict_person_by_phone(
                     PHONE, by="test"
                 ).traces_left_without_reason
                 == []
@@ -208,7 +208,7 @@ def test_a_legal_hold_keeps_all_of_its_store_and_the_contact_is_restricted(plant
 
 def test_an_erasure_at_one_store_leaves_all_of_another(planted):
     bob = make_store("bob")
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, bob.pk, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, bob.pk, by="test")
     assert Contact.objects.get(phone=PHONE).owner == planted.store
     text = json.dumps(
         rights.collect_held_data_of_person_and_audit(PHONE, planted.store.pk, by="test"),
@@ -222,7 +222,7 @@ def test_an_erasure_at_one_store_leaves_all_of_another(planted):
 
 def test_what_is_erased_does_not_come_back_with_an_import(planted):
     pending = ContactImport.objects.get(status="pending")
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     done = lifecycle.run_open_import_unless_running(pending.pk)
     assert (done.status, done.processed, done.rejected) == ("completed", 3, 1)
     assert not Contact.objects.filter(phone=PHONE).exists()
@@ -238,7 +238,7 @@ def test_a_temporary_file_in_utf_16_is_searched_whatever_its_mark(world, encodin
     named.write_bytes(f"note of {PHONE}".encode(encoding))
     other.write_bytes(f"note of {OTHER}".encode(encoding))
     try:
-        rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+        rights.erase_or_restrict_person_by_phone(PHONE, by="test")
         assert (named.exists(), other.exists()) == (False, True)
     finally:
         named.unlink(missing_ok=True)
@@ -257,9 +257,6 @@ def test_a_press_that_cannot_be_applied_goes_with_the_person(world, provider):
     )
     assert planting.needles_in(planting.database_dump()) != []
     assert (
-        rights.erase_or_restrict_person_audit_and_find_traces(
-            PHONE, by="test"
-        ).traces_left_without_reason
-        == []
+        rights.erase_or_restrict_person_by_phone(PHONE, by="test").traces_left_without_reason == []
     )
     assert planting.needles_in(planting.database_dump()) == []

@@ -39,7 +39,7 @@ def test_the_error_of_a_job_is_erased_and_that_of_another_stays(environment_of_p
     traces = Traces(PHONE)
     found = elsewhere.declared_redis_keys_naming_person(traces)
     assert f"rq:job:{mine.id}" in found and f"rq:results:{mine.id}" in found
-    erasure = rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    erasure = rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert erasure.traces_left_without_reason == []
     assert elsewhere.declared_redis_keys_naming_person(traces) == []
     redis = jobs.redis_connection()
@@ -51,7 +51,7 @@ def test_the_error_of_a_job_is_erased_and_that_of_another_stays(environment_of_p
 def test_keys_of_other_programs_are_left_alone():
     redis = jobs.redis_connection()
     redis.set("other-program:customers", PHONE)
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert redis.get("other-program:customers") == PHONE.encode()
 
 
@@ -63,7 +63,7 @@ def test_an_erasure_without_redis_says_that_it_was_not_searched(monkeypatch):
 
     monkeypatch.setattr(jobs, "redis_connection", unreachable)
     monkeypatch.setattr(jobs, "end_debounce", lambda key: None)
-    erasure = rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    erasure = rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert not Contact.objects.exists()
     assert [trace.where for trace in erasure.traces_left_without_reason] == [
         "Redis, which cannot be searched now (ConnectionError)"
@@ -75,9 +75,9 @@ def test_the_hash_by_which_a_reply_is_known_goes_too():
     """It is made of number and text: trying all numbers would tell whose it was."""
     Contact.objects.create(owner=make_store(), phone=PHONE)
     for number in (PHONE, "+306900000002"):
-        replies.store_replies_and_enqueue_job([{"from": number, "text": "STOP"}])
+        replies.store_replies([{"from": number, "text": "STOP"}])
     before = list(WebhookEvent.objects.order_by("pk").values_list("event_id", flat=True))
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     mine, other = WebhookEvent.objects.order_by("pk")
     assert (mine.event_id, mine.payload) == (f"[erased {mine.pk}]", None)
     assert other.event_id == before[1]

@@ -46,9 +46,7 @@ def alice():
     """A store with two contacts, of which the first is restricted."""
     store = make_store()
     make_list(store, 2, birthday="1990-01-01")
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, store.pk, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, store.pk, reason="disputes the data", by="test")
     return store
 
 
@@ -61,7 +59,7 @@ def restricted():
 
 
 def send_all():
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
 
 
@@ -81,9 +79,7 @@ def test_who_is_restricted_after_the_start_is_skipped_before_the_call(alice, san
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = make_campaign(alice, alice.list_set.get(), message_type=message_type)
     enqueue.enqueue_campaign(campaign.pk)
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
     send_all()
     assert [m["destination"] for m in sandbox.messages()] == [OTHER]
     skipped = CampaignMessage.objects.get(to=PHONE)
@@ -95,22 +91,16 @@ def test_a_restricted_contact_gets_no_message_of_an_automation(alice):
         Automation.objects.create(owner=alice, type=type_, is_active=True)
     Contact.objects.update(awaits_welcome=True)
     today = timezone.now().date()
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(
-        day_for_all_stores=today.replace(month=1, day=1)
-    )
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    birthday.enqueue_birthday_messages(day_for_all_stores=today.replace(month=1, day=1))
+    welcome.enqueue_welcome_messages()
     assert sorted(AutomationMessage.objects.values_list("to", flat=True)) == [OTHER, OTHER]
 
 
 def test_a_restricted_contact_gets_no_test(alice, sandbox):
     with pytest.raises(direct_messages.SendingBlocked, match="only be stored"):
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-            alice, PHONE, "Test", key="k"
-        )
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(alice, OTHER, "Test", key="k")
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        OTHER, reason="disputes the data", by="test"
-    )
+        direct_messages.get_or_enqueue_direct_message(alice, PHONE, "Test", key="k")
+    direct_messages.get_or_enqueue_direct_message(alice, OTHER, "Test", key="k")
+    rights.restrict_contacts_with_phone(OTHER, reason="disputes the data", by="test")
     send_all()
     assert sandbox.messages() == []
     assert DirectMessage.objects.get().error_code == "restricted"
@@ -145,9 +135,7 @@ def test_retention_removes_nothing_that_belongs_to_a_contact_that_is_kept(alice,
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     enqueue.enqueue_campaign(make_campaign(alice, alice.list_set.get()).pk)
     if kept_by == "restriction":
-        rights.wait_and_restrict_contacts_with_phone_and_audit(
-            PHONE, reason="disputes the data", by="test"
-        )
+        rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
     else:
         Contact.objects.filter(phone=PHONE).update(legal_hold=True)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
@@ -208,11 +196,9 @@ def test_visits_of_a_restricted_contact_are_not_recorded(alice):
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = make_campaign(alice, alice.list_set.get(), offer_url="https://example.com/")
     enqueue.enqueue_campaign(campaign.pk)
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
     for message in CampaignMessage.objects.all():
-        target = clicks.find_target_url_and_count_visit_unless_robot(
+        target = clicks.find_target_url_and_count_visit(
             message.tracking_id, user_agent="Firefox", ip_address="192.0.2.7", is_visit=True
         )
         assert target == "https://example.com/"
@@ -222,17 +208,15 @@ def test_visits_of_a_restricted_contact_are_not_recorded(alice):
 def test_the_csv_of_messages_marks_who_is_restricted(alice):
     rights.lift_restrictions_of_contacts_with_phone(PHONE, by="test")
     campaign = enqueue.enqueue_campaign(make_campaign(alice, alice.list_set.get()).pk)
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        PHONE, reason="disputes the data", by="test"
-    )
+    rights.restrict_contacts_with_phone(PHONE, reason="disputes the data", by="test")
     heading, *lines = "".join(message_csv.stream_message_csv_heading_and_lines(campaign.pk)).split()
     assert heading.endswith(",reason,restricted")
     assert [line.rsplit(",", 1)[1] for line in lines] == ["yes", ""]
 
 
 def test_its_own_stop_is_heard(alice):
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": PHONE, "text": "STOP"}])
+    replies.apply_received_replies()
     assert not restricted().is_subscribed
 
 
@@ -301,16 +285,16 @@ def suppressions():
 
 def test_an_objection_without_a_contact_leaves_a_suppression(alice):
     number = "+306900000055"
-    assert rights.withdraw_all_consent_suppress_and_audit(number, alice.pk, by="test") == 0
+    assert rights.withdraw_all_consent(number, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
-    assert rights.withdraw_all_consent_suppress_and_audit(number, by="test") == 0
+    assert rights.withdraw_all_consent(number, by="test") == 0
     assert suppressions() == {(alice.pk, "objection"), (None, "objection")}
     assert phones_suppressed_at_store_or_everywhere(make_store("bob").pk, [number]) == {number}
 
 
 def test_an_objection_of_somebody_who_never_consented_leaves_a_suppression(alice, tmp_path):
     Contact.objects.filter(phone=OTHER).update(is_subscribed=False, service_allowed=False)
-    rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test")
+    rights.withdraw_all_consent(OTHER, alice.pk, by="test")
     assert suppressions() == {(alice.pk, "objection")}
     Suppression.objects.all().delete()
     import_rows(alice, tmp_path, f"{OTHER},X,", consent_source="shop")
@@ -320,17 +304,15 @@ def test_an_objection_of_somebody_who_never_consented_leaves_a_suppression(alice
 def test_an_objection_after_a_stop_is_not_taken_back_by_a_start(alice):
     contact = Contact.objects.get(phone=OTHER)
     change_consent(contact.pk, ConsentEventType.SERVICE_REVOKED, source="owner_update")
-    replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "STOP"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": OTHER, "text": "STOP"}])
+    replies.apply_received_replies()
     assert suppressions() == {(alice.pk, "inbound_stop")}
-    assert rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test") == 1, (
-        "now an objection"
-    )
-    assert rights.withdraw_all_consent_suppress_and_audit(OTHER, alice.pk, by="test") == 0
+    assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 1, "now an objection"
+    assert rights.withdraw_all_consent(OTHER, alice.pk, by="test") == 0
     assert suppressions() == {(alice.pk, "objection")}
     assert ConsentEvent.objects.filter(contact=contact, source="objection").count() == 1
-    replies.store_replies_and_enqueue_job([{"from": OTHER, "text": "START"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": OTHER, "text": "START"}])
+    replies.apply_received_replies()
     assert not Contact.objects.get(phone=OTHER).is_subscribed
     assert phones_suppressed_at_store_or_everywhere(alice.pk, [OTHER]) == {OTHER}
 
@@ -340,11 +322,9 @@ def test_a_restricted_contact_is_not_asked_for_consent_and_gets_no_code(alice):
     Contact.objects.filter(phone=PHONE).update(is_subscribed=False)
     contact = Contact.objects.select_related("owner").get(phone=PHONE)
     with pytest.raises(SendingBlocked, match="only be stored"):
-        opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
+        opt_in_requests.get_or_send_opt_in_request(contact, by="test")
     with pytest.raises(SendingBlocked, match="only be stored"):
-        opt_in_requests.replace_and_send_opt_in_code_or_raise_blocked(
-            contact, "code", wording="May we?", version=""
-        )
+        opt_in_requests.send_opt_in_code(contact, "code", wording="May we?", version="")
     one = lifecycle.create_unstarted_import_or_refuse(
         alice.pk, "list.csv", [f"phone\n{PHONE}\n".encode()], consent_source="form"
     )
@@ -357,10 +337,8 @@ def test_a_question_that_waited_is_not_sent_once_the_contact_is_restricted(alice
     User.objects.filter(pk=alice.pk).update(double_opt_in=True)
     Contact.objects.filter(phone=OTHER).update(is_subscribed=False)
     contact = Contact.objects.select_related("owner").get(phone=OTHER)
-    opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
-    rights.wait_and_restrict_contacts_with_phone_and_audit(
-        OTHER, reason="disputes the data", by="test"
-    )
+    opt_in_requests.get_or_send_opt_in_request(contact, by="test")
+    rights.restrict_contacts_with_phone(OTHER, reason="disputes the data", by="test")
     send_all()
     assert sandbox.messages() == []
     message = DirectMessage.objects.get()

@@ -96,7 +96,7 @@ def test_the_inactive_go_if_asked(store, sandbox, settings):
     campaign = make_campaign(store, store.list_set.get())
     Contact.objects.filter(phone="+306900000005").update(is_subscribed=False)
     enqueue.enqueue_campaign(campaign.pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     Contact.objects.update(updated_at=days_ago(400))
     assert retention.run_retention_or_raise_if_running().counts == {}
     settings.PII_INACTIVE_DAYS = 365
@@ -112,7 +112,7 @@ def test_nothing_of_the_person_is_left_and_the_figures_are(action, store, sandbo
     settings.PII_RETENTION_ACTION = action
     campaign = make_campaign(store, store.list_set.get(), message_text="Hello {{last_name}}")
     enqueue.enqueue_campaign(campaign.pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     before = campaign_report(campaign)
     for number in range(6):
         opt_out(number, 100)
@@ -149,7 +149,7 @@ def test_a_contact_that_goes_while_its_message_waits_is_not_messaged(store, sand
     campaign = enqueue.enqueue_campaign(make_campaign(store, store.list_set.get()).pk)
     Contact.objects.filter(phone="+306900000000").update(erase_on=days_ago(1).date())
     retention.run_retention_or_raise_if_running()
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     campaign.refresh_from_db()
     assert (campaign.sent, campaign.skipped) == (5, 1)
     assert not occurrences("306900000000")
@@ -217,7 +217,7 @@ def test_an_opt_out_of_before_its_contact_is_kept_as_of_the_contact(store):
     contact = opt_out(0, days=3)
     Suppression.objects.all().delete()
     Contact.objects.filter(pk=contact.pk).update(unsubscribed_at=days_ago(20_000))
-    erasure.delete_contacts_mask_messages_and_keep_opt_outs([contact.pk])
+    erasure.delete_contacts([contact.pk])
     assert Suppression.objects.get().created_at == contact.created_at
 
 

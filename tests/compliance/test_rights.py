@@ -40,10 +40,8 @@ def stores(sandbox, client, tmp_path):
         )
         campaign = make_campaign(store, target, message_text="Hi {{first_name}}")
         enqueue.enqueue_campaign(campaign.pk)
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-            store, PHONE, f"Test for {NAME}", key="k"
-        )
-        while sending.claim_and_process_next_batch_or_probe() != "none due":
+        direct_messages.get_or_enqueue_direct_message(store, PHONE, f"Test for {NAME}", key="k")
+        while sending.process_next_batch() != "none due":
             pass
         message = CampaignMessage.objects.get(campaign=campaign, to=PHONE)
         OfferViewEvent.objects.create(
@@ -64,9 +62,9 @@ def stores(sandbox, client, tmp_path):
             lifecycle.create_import_and_enqueue_or_refuse(store.pk, path).pk
         )
         made.append(store)
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": f"STOP, {NAME} here"}])
-    receipts.wait_and_apply_received_receipts()
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": PHONE, "text": f"STOP, {NAME} here"}])
+    receipts.apply_received_receipts()
+    replies.apply_received_replies()
     assert RejectedRow.objects.count() == 2
     return made
 
@@ -154,7 +152,7 @@ def dump_of_redis():
 
 
 def test_an_erasure_at_one_store_is_not_one_at_another(stores):
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, stores[0].pk, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, stores[0].pk, by="test")
     assert not Contact.objects.filter(owner=stores[0], phone=PHONE).exists()
     other = Contact.objects.get(owner=stores[1], phone=PHONE)
     assert other.first_name == NAME
@@ -175,8 +173,8 @@ def test_a_stop_that_waits_is_heard_before_its_number_is_erased(stores):
     store = stores[1]
     Suppression.objects.all().delete()
     Contact.objects.update(is_subscribed=True)
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "stop"}])
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    replies.store_replies([{"from": PHONE, "text": "stop"}])
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert Suppression.objects.filter(owner=store).count() == 1
     assert not WebhookEvent.objects.filter(status="received").exists()
 

@@ -61,12 +61,10 @@ def entry(action):
 
 def test_an_export_at_one_store_holds_no_direct_message_of_another(alice, bob):
     for store in (alice, bob):
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
+        direct_messages.get_or_enqueue_direct_message(
             store, PHONE, f"Test of {store.email}", key="k"
         )
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-        alice, OTHER, "Somebody else's", key="other"
-    )
+    direct_messages.get_or_enqueue_direct_message(alice, OTHER, "Somebody else's", key="other")
     held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
     texts = [m["text"] for m in rows(held, "messaging.DirectMessage")]
     assert texts == ["Test of alice@example.com"]
@@ -141,9 +139,7 @@ def test_an_export_at_one_store_holds_its_own_receipts_and_replies(alice, bob):
 
 def test_a_receipt_of_a_direct_message_is_its_stores(alice, bob):
     for store in (alice, bob):
-        message = direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-            store, PHONE, "Test", key="k"
-        )
+        message = direct_messages.get_or_enqueue_direct_message(store, PHONE, "Test", key="k")
         DirectMessage.objects.filter(pk=message.pk).update(provider_message_id=store.email)
         payload_of(None, store.email, event_type="dlr")
     held = rights.collect_held_data_of_person_and_audit(PHONE, alice.pk, by="test")
@@ -179,15 +175,13 @@ def upload_of(store, *, open=False):
 def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
     known_at(alice, bob)
     for store in (alice, bob):
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
+        direct_messages.get_or_enqueue_direct_message(
             store, PHONE, f"Test of {store.email}", key="k"
         )
         upload_of(store)
         payload_of(store, event_type="inbound")
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-        alice, OTHER, "Somebody else's", key="other"
-    )
-    erasure = rights.erase_or_restrict_person_audit_and_find_traces(PHONE, alice.pk, by="test")
+    direct_messages.get_or_enqueue_direct_message(alice, OTHER, "Somebody else's", key="other")
+    erasure = rights.erase_or_restrict_person_by_phone(PHONE, alice.pk, by="test")
     assert erasure.counts == {
         "contacts_contact": 1, "contacts_listmembership": 1, "messaging_directmessage": 1,
         "messaging_webhookevent": 1, "contacts_rejectedrow": 1, "files_deleted": 1,
@@ -208,9 +202,7 @@ def test_an_erasure_at_one_store_leaves_everything_of_another(alice, bob):
 def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
     known_at(alice)
     upload_of(alice)
-    counts = rights.erase_or_restrict_person_audit_and_find_traces(
-        PHONE, alice.pk, by=admin_user
-    ).counts
+    counts = rights.erase_or_restrict_person_by_phone(PHONE, alice.pk, by=admin_user).counts
     kept = entry("personal data erased")
     assert (kept.actor, kept.owner) == (admin_user, alice)
     expected = {"erased": counts, "stores_under_legal_hold": 0, "person": phone_hash(PHONE)}
@@ -220,21 +212,21 @@ def test_an_erasure_is_kept_with_its_counts_and_no_number(alice, admin_user):
 
 def test_the_file_of_an_import_under_way_stays_to_be_read(alice):
     upload_of(alice, open=True)
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert ImportFileChunk.objects.count() == 1
 
 
 def test_rows_with_other_last_digits_stay(alice):
     upload_of(alice)
     for number in ("+306900000002", "+306911100001"):
-        rights.erase_or_restrict_person_audit_and_find_traces(number, by="test")
+        rights.erase_or_restrict_person_by_phone(number, by="test")
     assert RejectedRow.objects.count() == 2
 
 
 def test_a_number_written_without_its_country_is_the_same_person(alice):
     one = upload_of(alice)
     RejectedRow.objects.create(contact_import=one, line=9, reason="x", row=[], value="00000001")
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert list(RejectedRow.objects.values_list("line", flat=True)) == [3]
 
 
@@ -244,7 +236,7 @@ def test_deleting_a_contact_takes_what_is_its_own_and_leaves_what_others_need(al
     contact = Contact.objects.get(phone=PHONE)
     tag = NfcTag.objects.create(owner=alice, public_id="t", label="door")
     NfcScan.objects.create(tag=tag, owner=alice, contact=contact)
-    erasure.delete_contacts_mask_messages_and_keep_opt_outs([contact.pk])
+    erasure.delete_contacts([contact.pk])
     assert NfcScan.objects.get().contact is None
     assert not ListMembership.objects.filter(contact=contact.pk).exists()
     assert ListMembership.objects.count() == 2
@@ -267,7 +259,7 @@ def test_an_anonymised_contact_keeps_nothing_that_tells_of_a_person(alice):
         awaits_welcome=True,
         erase_on="2030-01-01",
     )
-    erasure.anonymise_contacts_mask_messages_and_keep_opt_outs([contact.pk])
+    erasure.anonymise_contacts([contact.pk])
     contact.refresh_from_db()
     told = (
         "phone",
@@ -314,10 +306,8 @@ def test_a_correction_that_is_not_possible_changes_nothing(alice, bob):
 
 def test_an_objection_at_one_store_is_none_at_another_and_is_kept(alice, bob, admin_user):
     known_at(alice, bob)
-    assert rights.withdraw_all_consent_suppress_and_audit(PHONE, alice.pk, by=admin_user) == 2
-    assert rights.withdraw_all_consent_suppress_and_audit(PHONE, alice.pk, by=admin_user) == 0, (
-        "done before"
-    )
+    assert rights.withdraw_all_consent(PHONE, alice.pk, by=admin_user) == 2
+    assert rights.withdraw_all_consent(PHONE, alice.pk, by=admin_user) == 0, "done before"
     mine, others = (Contact.objects.get(owner=store, phone=PHONE) for store in (alice, bob))
     assert (mine.is_subscribed, mine.service_allowed) == (False, False)
     assert (others.is_subscribed, others.service_allowed) == (True, True)
@@ -343,7 +333,7 @@ def test_the_command_objects_at_the_store_that_is_named(alice, bob, capsys):
 def test_a_contact_that_is_deleted_in_the_admin_is_erased(alice, admin_client, admin_user):
     """Also the messages that know the number and no contact."""
     contact = make_contact(alice, PHONE)
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(alice, PHONE, "Test", key="k")
+    direct_messages.get_or_enqueue_direct_message(alice, PHONE, "Test", key="k")
     admin_client.post(f"/admin/contacts/contact/{contact.pk}/delete/", {"post": "yes"})
     assert not Contact.objects.exists()
     assert DirectMessage.objects.get().to == ""

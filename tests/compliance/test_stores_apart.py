@@ -29,7 +29,7 @@ from campaigns.models import (
     OfferViewEvent,
     Segment,
 )
-from campaigns.preview import preview_campaign, search_contacts_and_preview_texts_with_why_not
+from campaigns.preview import preview_campaign, preview_recipient_texts
 from campaigns.segments import (
     contacts_with_phone_matching_segment,
     describe_segment_conditions,
@@ -78,7 +78,7 @@ def fill(name: str) -> User:
     )
     change_consent(cat.pk, "unsubscribed", source="inbound_stop")
     change_consent(cat.pk, "service_revoked", source="test")
-    restriction.wait_for_sends_restrict_contact_and_audit(dan.pk, reason=name, by="test")
+    restriction.restrict_contact(dan.pk, reason=name, by="test")
     regulars = List.objects.create(owner=store, name="regulars", description=name)
     ListMembership.objects.bulk_create(
         ListMembership(list=regulars, contact=contact) for contact in contacts[:4]
@@ -113,9 +113,7 @@ def fill(name: str) -> User:
         CampaignMessage, [Outcome(one.pk, "sent", f"{name}{one.pk}") for one in messages]
     )
     OfferViewEvent.objects.create(campaign_message=messages[0], campaign=started, owner=store)
-    direct_messages.get_or_enqueue_even_if_opted_out_or_raise_blocked(
-        store, EVE, f"Hello from {name}", key="k"
-    )
+    direct_messages.get_or_enqueue_even_if_opted_out(store, EVE, f"Hello from {name}", key="k")
     one = lifecycle.create_unstarted_import_or_refuse(
         store.pk, "old.csv", [b"phone,nick\n6900000000,Ann\n"]
     )
@@ -186,7 +184,7 @@ def figures(store: User) -> Iterator[tuple[str, object]]:
         draft.choose_audience([draft.audiencechoices.model(segment=segment)])
         yield f"preview to {segment.name}", preview_campaign(draft)
     draft = Campaign(owner=store, name="x", message_text="Hi {{last_name}}", list=regulars)
-    texts = search_contacts_and_preview_texts_with_why_not(draft, "ann")
+    texts = preview_recipient_texts(draft, "ann")
     yield "texts", [(one.contact.phone, one.text, one.why_not) for one in texts]
     campaign = Campaign.objects.get(owner=store, name="Spring")
     for result in list_members.CampaignResult:
@@ -196,20 +194,20 @@ def figures(store: User) -> Iterator[tuple[str, object]]:
         "numbers",
         phones_in(list_members.find_contacts_by_written_numbers(store, PHONES).contacts),
     )
-    others = reports.other_campaigns_scheduled_or_started_this_week(draft)
+    others = reports.other_campaigns_this_week(draft)
     yield "other campaigns", [one.name for one in others]
     today = timezone.now().date()
     yield "report", reports.store_report(store, today - timedelta(days=1), today)
     yield "campaign report", reports.campaign_report(campaign).as_dict() | {"id": 0}
-    yield "off-boarding", off_boarding.count_consequences_of_off_boarding_by_label(store)
+    yield "off-boarding", off_boarding.count_consequences(store)
     held = rights.collect_held_data_of_person_and_audit(ANN, store.pk, by="test")
     parts = {name: len(one) for name, one in held.items() if isinstance(one, (list, dict))}
     yield "personal data", parts
-    lines = suppressions.csv_lines_of_store_or_global_suppressions(store.pk)
+    lines = suppressions.suppressions_csv_lines(store.pk)
     yield "suppressions", [line.split(",")[:2] for line in lines]
     yield "suppressed", marketing_blocks.phones_suppressed_at_store_or_everywhere(store.pk, PHONES)
     yield "restricted", restriction.restricted_phones(store.pk, [*PHONES, "+306900000077"])
-    upcoming = rules.count_and_preview_messages_rules_would_send_in_7_days(store)
+    upcoming = rules.preview_rule_messages(store)
     yield "upcoming", [(one.rule.id > 0, one.total) for one in upcoming]
     yield "automation", printed_json("automation", "show", store.email, "birthday")
     yield "rules", printed_json("automation_rules", "list", store.email)
@@ -393,9 +391,7 @@ def send_campaign(store: User) -> None:
 
 
 def erase_store(store: User) -> None:
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=timezone.now().date(), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=timezone.now().date(), by="test")
     off_boarding.end_open_work_and_erase_data_if_due(store.pk)
     assert not Contact.objects.filter(owner=store).exclude(phone=DAN).exists()
 
@@ -417,31 +413,25 @@ def confirm_opt_out(store: User) -> None:
     Contact.objects.filter(phone=ANN).exclude(owner=store).update(service_allowed=False)
     count = store.directmessage_set.count()
     before = rows_of_other_stores(store)
-    opt_out_confirmations.enqueue_opt_out_confirmation_if_wanted_and_possible(
-        store.pk, ANN, idempotency_key="x"
-    )
+    opt_out_confirmations.enqueue_opt_out_confirmation(store.pk, ANN, idempotency_key="x")
     assert store.directmessage_set.count() == count + 1
     assert rows_of_other_stores(store) == before
 
 
 def add_templates_and_rules(store: User) -> None:
     for other in User.objects.exclude(pk=store.pk):
-        starter_templates.copy_missing_library_templates_and_audit(other, "en", by="test")
-        rule_presets.add_missing_presets_switched_off_to_store(other, "en", by="test")
+        starter_templates.copy_library_templates(other, "en", by="test")
+        rule_presets.add_missing_presets(other, "en", by="test")
     before = rows_of_other_stores(store)
-    assert starter_templates.copy_missing_library_templates_and_audit(store, "en", by="test")
-    assert rule_presets.add_missing_presets_switched_off_to_store(store, "en", by="test")
+    assert starter_templates.copy_library_templates(store, "en", by="test")
+    assert rule_presets.add_missing_presets(store, "en", by="test")
     assert rows_of_other_stores(store) == before
 
 
 def message_with_the_key_of_another_stores(store: User) -> None:
     for other in User.objects.exclude(pk=store.pk):
-        direct_messages.get_or_enqueue_even_if_opted_out_or_raise_blocked(
-            other, EVE, "Hello", key="new"
-        )
-    made = direct_messages.get_or_enqueue_even_if_opted_out_or_raise_blocked(
-        store, EVE, "Hello", key="new"
-    )
+        direct_messages.get_or_enqueue_even_if_opted_out(other, EVE, "Hello", key="new")
+    made = direct_messages.get_or_enqueue_even_if_opted_out(store, EVE, "Hello", key="new")
     assert made.owner == store
 
 
@@ -449,19 +439,15 @@ CHANGES = {
     "opt out": lambda store: change_consent(person(store).pk, "unsubscribed", source="test"),
     "opt in": lambda store: change_consent(person(store, CAT).pk, "subscribed", source="test"),
     "opt-out by command": lambda store: printed("consent", "opt-out", ANN, store=store.email),
-    "restrict": lambda store: rights.wait_and_restrict_contacts_with_phone_and_audit(
+    "restrict": lambda store: rights.restrict_contacts_with_phone(
         ANN, store.pk, reason="x", by="test"
     ),
     "lift": lambda store: rights.lift_restrictions_of_contacts_with_phone(DAN, store.pk, by="test"),
     "correct": lambda store: rights.correct_contacts_with_phone_and_audit(
         ANN, {"first_name": "Zoe"}, store.pk, by="test"
     ),
-    "object": lambda store: rights.withdraw_all_consent_suppress_and_audit(
-        ANN, store.pk, by="test"
-    ),
-    "erase": lambda store: rights.erase_or_restrict_person_audit_and_find_traces(
-        ANN, store.pk, by="test"
-    ),
+    "object": lambda store: rights.withdraw_all_consent(ANN, store.pk, by="test"),
+    "erase": lambda store: rights.erase_or_restrict_person_by_phone(ANN, store.pk, by="test"),
     "suppress": lambda store: marketing_blocks.wait_for_sends_and_suppress_phones(
         store.pk, [ANN], reason="x"
     ),
@@ -477,10 +463,8 @@ CHANGES = {
     "members by campaign": lambda store: members(
         store, "remove", campaign=campaign_pk(store), result="clicked"
     ),
-    "members of all stores": lambda store: (
-        list_members.add_unrestricted_contacts_of_store_to_list_and_audit(
-            store.list_set.get(), Contact.objects.all(), by="test"
-        )
+    "members of all stores": lambda store: list_members.add_members(
+        store.list_set.get(), Contact.objects.all(), by="test"
     ),
     "top up": lambda store: credits.top_up(store.pk, 1, reason="x", key="x"),
     "hold": lambda store: credits.hold_credits_where_sufficient({store.pk: 1}),
@@ -490,9 +474,7 @@ CHANGES = {
     "expire": lambda store: (
         Batch.objects.filter(owner=store).update(status="settled"),
         store.creditreservation_set.update(expires_at=timezone.now() - timedelta(1)),
-        credits.expire_and_release_overdue_of_ended_batches(
-            list(Batch.objects.values_list("pk", flat=True))
-        ),
+        credits.expire_overdue_reservations(list(Batch.objects.values_list("pk", flat=True))),
     ),
 }
 

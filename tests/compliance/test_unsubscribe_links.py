@@ -65,7 +65,7 @@ def test_an_opt_out_by_an_automations_message_is_counted_for_the_automation(clie
     store = make_store()
     mine = Automation.objects.create(owner=store, type="welcome_message", is_active=True)
     make_list(store, 1, awaits_welcome=True)
-    welcome.enqueue_welcome_messages_and_clear_marks()
+    welcome.enqueue_welcome_messages()
     message = AutomationMessage.objects.get()
     for _ in range(2):
         client.post(path_of(message), {"action": "opt_out"})
@@ -100,10 +100,10 @@ def test_a_suppression_of_another_store_or_number_is_not_this_ones(campaign):
     other = CampaignMessage.objects.order_by("to")[1].to
     for owner, number in ((make_store("bob"), message.to), (campaign.owner, other)):
         Suppression.objects.create(owner=owner, phone_hash=phone_hash(number), reason="test")
-    assert not unsubscribe.is_opted_out_at_store_or_everywhere_or_pending(message)
-    unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(message, NO_EVIDENCE)
-    unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(message, NO_EVIDENCE)
-    assert unsubscribe.is_opted_out_at_store_or_everywhere_or_pending(message)
+    assert not unsubscribe.is_opted_out(message)
+    unsubscribe.store_opt_out(message, NO_EVIDENCE)
+    unsubscribe.store_opt_out(message, NO_EVIDENCE)
+    assert unsubscribe.is_opted_out(message)
     assert Suppression.objects.count() == 3
     assert Suppression.objects.filter(reason="unsubscribe_page").count() == 1
 

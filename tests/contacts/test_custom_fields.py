@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from astronote.models import AuditEntry, User
-from compliance.erasure import anonymise_contacts_mask_messages_and_keep_opt_outs
+from compliance.erasure import anonymise_contacts
 from contacts.custom_fields import fill_from_file, read_value
 from contacts.importing.cells import UnusableCell
 from contacts.importing.import_refused import ImportRefused
@@ -136,7 +136,7 @@ def test_a_field_takes_its_values_along(store, admin_client):
 
 def test_an_anonymised_contact_has_no_values(store):
     contact = make_contact(store, custom_values={"city": "Patra"})
-    anonymise_contacts_mask_messages_and_keep_opt_outs([contact.pk])
+    anonymise_contacts([contact.pk])
     assert Contact.objects.get().custom_values == {}
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from astronote.models import AuditEntry, User
-from compliance.erasure import anonymise_contacts_mask_messages_and_keep_opt_outs
+from compliance.erasure import anonymise_contacts
 from contacts import customer_events
 from contacts.models import CustomerEvent
 from tests.support.factories import make_contact, make_store
@@ -164,5 +164,5 @@ def test_events_go_when_their_contact_is_anonymised(alice):
     CustomerEvent.objects.create(
         owner=alice, contact=contact, event_type="visit", start_at=datetime.now(UTC)
     )
-    anonymise_contacts_mask_messages_and_keep_opt_outs([contact.pk])
+    anonymise_contacts([contact.pk])
     assert kept() == []

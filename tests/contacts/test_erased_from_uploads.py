@@ -52,7 +52,7 @@ def bytes_of(one):
 
 
 def erase():
-    erasure = rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    erasure = rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     assert erasure.traces_left_without_reason == []
     return erasure
 
@@ -211,7 +211,7 @@ def test_a_file_that_nobody_can_read_is_deleted_and_its_import_cancelled(store):
 def test_a_file_of_another_store_is_left(store):
     bob = make_store("bob")
     one = pending(bob, TEXT.encode())
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, store.pk, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, store.pk, by="test")
     assert bytes_of(one) == TEXT.encode()
 
 
@@ -293,7 +293,7 @@ def test_what_is_left_of_an_erased_row_is_no_refusal():
     text = "Ref,Phone,Name\nMia,6900000011,Mia\nZoe,6900000012,Zoe\nLea,6900000013,Lea\n"
     one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.csv", [text.encode()])
     lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
-    rights.erase_or_restrict_person_audit_and_find_traces("+306900000011", by="test")
+    rights.erase_or_restrict_person_by_phone("+306900000011", by="test")
     ended = lifecycle.run_open_import_unless_running(one.pk)
     assert (ended.error, ended.rejected) == ("", 1)
     assert phones() == ["+306900000012", "+306900000013"]
@@ -311,7 +311,7 @@ def test_a_person_whose_area_code_has_a_column_of_its_own_is_not_brought_back(is
     if is_planned:
         planning.plan_import_and_store_plan_or_refuse(one)
     lifecycle.start_import_audit_and_enqueue_or_raise(one, by="test")
-    erasure = rights.erase_or_restrict_person_audit_and_find_traces(phone, by="test")
+    erasure = rights.erase_or_restrict_person_by_phone(phone, by="test")
     assert erasure.traces_left_without_reason == []
     assert lifecycle.run_open_import_unless_running(one.pk).rejected == 1
     assert phones() == ["+12125550177"]

@@ -59,11 +59,9 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
     change_key(settings)
     assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE, OTHER]) == {PHONE}
     with pytest.raises(direct_messages.SendingBlocked):
-        direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-            alice, PHONE, "Test", key="k"
-        )
+        direct_messages.get_or_enqueue_direct_message(alice, PHONE, "Test", key="k")
     enqueue.enqueue_campaign(campaign.pk)
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     campaign.refresh_from_db()
     assert campaign.sent == 1
@@ -72,11 +70,11 @@ def test_a_hash_of_the_old_key_still_holds_everywhere(old_key, alice, settings, 
 def test_a_message_of_before_shows_its_opt_out(old_key, alice, settings):
     enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 1)).pk)
     message = Contact.objects.get().campaignmessage_set.get()
-    unsubscribe.store_opt_out_and_apply_or_enqueue_unless_opted_out(message, NO_EVIDENCE)
+    unsubscribe.store_opt_out(message, NO_EVIDENCE)
     Contact.objects.update(phone="+306900000077")  # the number is suppressed, and no contact's
     change_key(settings)
     message.refresh_from_db()
-    assert unsubscribe.is_opted_out_at_store_or_everywhere_or_pending(message)
+    assert unsubscribe.is_opted_out(message)
 
 
 def test_a_resubscription_takes_back_the_hash_of_the_old_key_too(old_key, alice, settings):
@@ -103,8 +101,8 @@ def test_a_second_stop_is_not_news_after_the_key_was_changed(old_key, settings, 
     store = make_store(confirms_opt_outs=True)
     make_list(store, 1)
     for _ in range(2):
-        replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "STOP"}])
-        replies.wait_and_apply_received_replies()
+        replies.store_replies([{"from": PHONE, "text": "STOP"}])
+        replies.apply_received_replies()
         change_key(settings)
     assert DirectMessage.objects.count() == 1, "the confirmation of the first one"
     assert Suppression.objects.count() == 1
@@ -114,8 +112,8 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
     old_key, alice, settings, client, capsys
 ):
     make_list(alice, 1)
-    replies.store_replies_and_enqueue_job([{"from": PHONE, "text": "Stop?"}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": PHONE, "text": "Stop?"}])
+    replies.apply_received_replies()
     hold = MarketingHold.objects.get()
 
     def held():
@@ -129,19 +127,15 @@ def test_a_reply_to_decide_holds_marketing_back_with_the_old_key_and_with_the_ne
     assert "PHONE_HASH_KEY_OLD can be removed" in rotate(capsys)
     settings.PHONE_HASH_KEY_OLD = ""
     assert ready(client) == "ok" and held() == {(alice.pk, PHONE)}
-    reply_reviews.decide_review_and_audit_or_raise_refused(
-        hold.reply_id, is_opt_out=True, by="test"
-    )
+    reply_reviews.decide_review(hold.reply_id, is_opt_out=True, by="test")
     assert phones_suppressed_at_store_or_everywhere(alice.pk, [PHONE]) == {PHONE}
     assert Suppression.objects.get().key_id == key_id(NEW)
 
 
 def test_a_number_that_is_known_gets_the_present_hash(old_key, alice, settings, capsys):
     make_list(alice, 1)
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-        alice, "+306900000002", "Test", key="k"
-    )
-    replies.store_replies_and_enqueue_job([{"from": "+306900000003", "text": "Hello"}])
+    direct_messages.get_or_enqueue_direct_message(alice, "+306900000002", "Test", key="k")
+    replies.store_replies([{"from": "+306900000003", "text": "Hello"}])
     for number in (PHONE, "+306900000002", "+306900000003", OTHER):
         suppress(alice, number)
     change_key(settings)
@@ -198,15 +192,13 @@ def test_an_opt_out_whose_key_is_not_set_is_reported(old_key, alice, settings, c
 def test_a_list_of_hashes_says_of_which_key_they_are(old_key, alice, settings, tmp_path):
     suppress(alice, PHONE)
     out = io.StringIO()
-    suppressions.write_store_or_global_suppressions_as_csv_and_count(out, alice.pk)
+    suppressions.write_suppressions_csv(out, alice.pk)
     path = tmp_path / "list.csv"
     path.write_text(out.getvalue())
     Suppression.objects.all().delete()
 
     def brought_in():
-        return suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
-            path, alice.pk, region="GR", reason="list"
-        )
+        return suppressions.suppress_numbers_of_file(path, alice.pk, region="GR", reason="list")
 
     change_key(settings)
     assert brought_in()["added"] == 1
@@ -223,7 +215,5 @@ def test_a_hash_without_the_name_of_its_key_may_be_of_the_old_one(
     path = tmp_path / "list.csv"
     path.write_text(f"hash\n{keyed_phone_hash(OLD, PHONE)}\n")
     change_key(settings)
-    suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
-        path, alice.pk, region="GR", reason="list"
-    )
+    suppressions.suppress_numbers_of_file(path, alice.pk, region="GR", reason="list")
     assert Suppression.objects.get().key_id == key_id(OLD)

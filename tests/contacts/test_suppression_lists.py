@@ -25,16 +25,14 @@ def brought_in(lines, owner=None, region="GR"):
     with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
         file.writelines(lines)
         file.flush()
-        return suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
+        return suppressions.suppress_numbers_of_file(
             Path(file.name), owner and owner.pk, region=region, reason="test"
         )
 
 
 def exported(owner=None):
     file = io.StringIO()
-    return suppressions.write_store_or_global_suppressions_as_csv_and_count(
-        file, owner and owner.pk
-    ), file.getvalue()
+    return suppressions.write_suppressions_csv(file, owner and owner.pk), file.getvalue()
 
 
 def test_a_long_list_is_counted_over_all_its_parts():
@@ -71,9 +69,7 @@ def test_national_numbers_are_those_of_the_given_country():
 )
 def test_lists_as_people_bring_them(case):
     path = CASES / "files" / case["file"]
-    counts = suppressions.suppress_numbers_and_hashes_of_file_or_refuse(
-        path, None, region=case["region"], reason="test"
-    )
+    counts = suppressions.suppress_numbers_of_file(path, None, region=case["region"], reason="test")
     assert len(counts["unreadable_lines"]) == case["unreadable"]
     suppressed = set(Suppression.objects.values_list("phone_hash", flat=True))
     assert suppressed == set(map(phone_hash, case["suppressed"]))

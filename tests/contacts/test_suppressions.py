@@ -22,7 +22,7 @@ def test_a_list_is_brought_in_for_a_store_and_obeyed(tmp_path, sandbox, capsys):
     assert "1 line holds no number: 4" in captured.err
     for owner, sent in ((store, 1), (other, 3)):
         campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 3)).pk)
-        while sending.claim_and_process_next_batch_or_probe() != "none due":
+        while sending.process_next_batch() != "none due":
             pass
         campaign.refresh_from_db()
         assert campaign.sent == sent

@@ -10,7 +10,7 @@ from campaigns.models import CampaignMessage
 from messaging.billing import adjustments, payments, subscriptions
 from messaging.billing.models import AdjustmentType
 from messaging.models import Batch, CreditTransaction, Package, Wallet
-from messaging.repairs import log_and_audit_inconsistent_wallets
+from messaging.repairs import report_inconsistent_wallets
 from tests.support.checks import ledger_balances
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import wait_until
@@ -52,4 +52,4 @@ def test_the_allowance_is_charged_first_and_exactly_though_the_sender_is_killed(
     assert [entry.allowance_after for entry in debits] == [15, 5, 0]
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance, wallet.allowance_balance) == (10, 10, 0)
-    assert ledger_balances(store) and log_and_audit_inconsistent_wallets(dry_run=True) == 0
+    assert ledger_balances(store) and report_inconsistent_wallets(dry_run=True) == 0

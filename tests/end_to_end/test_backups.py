@@ -71,10 +71,7 @@ def test_a_backup_of_the_middle_of_a_campaign_is_restored_with_nothing_twice(
     assert sent_before < 200
     erased = Contact.objects.order_by("pk").first().phone
     assert (
-        rights.erase_or_restrict_person_audit_and_find_traces(
-            erased, by="test"
-        ).traces_left_without_reason
-        == []
+        rights.erase_or_restrict_person_by_phone(erased, by="test").traces_left_without_reason == []
     )
     run(environment, "deploy/backup", str(tmp_path), "--decisions")
 
@@ -118,7 +115,7 @@ def test_a_restore_that_nobody_declared_stops_sending_although_redis_is_empty(
     execute(importlib.import_module(migration).COUNT_FROM_HERE)
     (dump,) = run(environment, "deploy/backup", str(tmp_path)).split()
     for _ in range(3):
-        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending.process_next_batch() == "accepted"
 
     run(restored, "pg_restore", "--exit-on-error", "--no-owner",
         f"--dbname={restored['DATABASE_URL']}", dump)  # fmt: skip

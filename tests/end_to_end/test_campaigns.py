@@ -115,7 +115,7 @@ def test_a_worker_killed_before_the_call_delays_its_batch(worker, sandbox, setti
     # The same state as a SIGKILL between claim and call leaves.
     from messaging import sending
 
-    assert sending.claim_next_batch_unless_stopped()
+    assert sending.claim_next_batch()
     worker("rqworker", "sms")
     wait_until(lambda: Batch.objects.filter(status="settled").count() == 1)
     settings.STUCK_LOCKED_MINUTES = 0
@@ -137,7 +137,7 @@ def test_the_same_job_twice_sends_once(worker, sandbox, settings):
 def test_a_scheduled_campaign_starts_at_its_time(worker, sandbox, settings):
     campaign = new_campaign(20, settings)
     at = timezone.now() + timezone.timedelta(seconds=6)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by="test")
+    schedule.schedule_campaign(campaign, at, by="test")
     for command in (["rqworker", "scheduler"], ["rqworker", "sms"], ["rqscheduler"]):
         worker(*command)
     wait_until(lambda: ended(campaign))

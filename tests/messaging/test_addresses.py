@@ -18,7 +18,7 @@ from messaging.addresses import (
     find_web_addresses_except_bare_hosts,
     to_ascii_url_keeping_tags,
 )
-from messaging.batch_writing import generate_tracking_ids_with_shared_prefix
+from messaging.batch_writing import generate_tracking_ids
 from messaging.gsm_text import replace_outside_gsm_in_template
 from messaging.links import OwnedText, create_links_and_shorten_long_urls
 from messaging.models import ShortLink
@@ -241,8 +241,7 @@ def test_values_in_an_address_without_http_are_percent_encoded():
 
 def test_codes_hold_letters_and_digits_only():
     codes = [
-        links.signed_unsubscribe_url(code).rsplit("/", 1)[1]
-        for code in generate_tracking_ids_with_shared_prefix(2000)
+        links.signed_unsubscribe_url(code).rsplit("/", 1)[1] for code in generate_tracking_ids(2000)
     ]
     codes += [opt_in_secrets.signed_confirm_url(code[:12]).rsplit("/", 1)[1] for code in codes]
     codes += [links._random_link_code() for _ in range(2000)]

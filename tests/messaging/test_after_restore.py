@@ -11,7 +11,7 @@ from astronote.common.audit import AuditEntry
 from astronote.operations.watchdog import run_watchdog
 from astronote.queues import jobs
 from campaigns import enqueue
-from campaigns.automations.due_messages import stop_if_restored_and_get_eligible_automations
+from campaigns.automations.due_messages import eligible_automations
 from campaigns.models import Automation, AutomationType, CampaignMessage
 from messaging import sending
 from messaging.models import Batch, SendingStop, SubmissionCounter
@@ -58,12 +58,12 @@ def campaign(settings):
 
 def send_batches(count):
     for _ in range(count):
-        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending.process_next_batch() == "accepted"
 
 
 def send_what_is_due():
     results = []
-    while (result := sending.claim_and_process_next_batch_or_probe()) != "none due":
+    while (result := sending.process_next_batch()) != "none due":
         results.append(result)
     return results
 
@@ -98,10 +98,8 @@ def test_what_was_sent_since_the_backup_is_unknown_and_the_rest_goes_out_when_a_
     sandbox, campaign, capsys
 ):
     send_batches(1)
-    claimed = sending.claim_next_batch_unless_stopped()
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(
-        claimed
-    )  # in flight when the backup is made
+    claimed = sending.claim_next_batch()
+    assert sending.mark_submitting(claimed)  # in flight when the backup is made
     backup = Backup()
     send_batches(2)
     backup.restore()
@@ -183,7 +181,7 @@ def test_a_second_restore_is_noticed_as_well(sandbox, campaign, capsys):
     for sent in (1, 2):
         send_batches(sent)
         backup.restore()
-        assert sending.claim_and_process_next_batch_or_probe() == "stopped"
+        assert sending.process_next_batch() == "stopped"
         after_restore(capsys)
         call_command("sending", "go-on", "restored")
     send_what_is_due()
@@ -202,7 +200,7 @@ def test_nothing_is_written_again_after_a_restore_that_nobody_declared(sandbox, 
     if redis == "emptied":
         move_to_another_server()
         jobs.redis_connection().flushdb()
-    assert stop_if_restored_and_get_eligible_automations(AutomationType.BIRTHDAY) == []
+    assert eligible_automations(AutomationType.BIRTHDAY) == []
     assert SendingStop.objects.get().reason == "database_older"
     SendingStop.objects.all().delete()
     with pytest.raises(enqueue.SendingBlocked, match="after a restore"):
@@ -223,11 +221,11 @@ def test_nothing_starts_after_a_restore_until_sending_goes_on(sandbox, campaign,
 def test_a_probe_that_was_sent_since_the_backup_is_not_sent_again(sandbox, campaign, capsys):
     """The backup has the probe's message in another batch, which was not submitted."""
     sandbox.behave(account_status=401)
-    assert sending.claim_and_process_next_batch_or_probe() == "account refused"
+    assert sending.process_next_batch() == "account refused"
     backup = Backup()
     sandbox.behave(account_status=0)
     SendingStop.objects.update(next_probe_at=timezone.now())
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["accepted"] == 1
     backup.restore()
     assert after_restore(capsys) == {"batches": 1, "messages": 5}
@@ -296,9 +294,9 @@ def test_going_on_enqueues_what_waits(sandbox, campaign, capsys):
 
 def test_a_claimed_batch_is_not_submitted_once_sending_is_stopped(sandbox, campaign, capsys):
     send_batches(1)
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     after_restore(capsys)
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
+    assert sending.mark_submitting(batch) == []
     batch.refresh_from_db()
     assert (batch.status, batch.waiting_for) == ("pending", "sending is stopped")
     assert sandbox.summary()["calls"] == 1

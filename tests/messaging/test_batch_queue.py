@@ -15,12 +15,12 @@ from campaigns.models import CampaignMessage
 from messaging import call_metrics, mitto, sending
 from messaging.batch_queue import (
     HELD,
-    cancel_unsent_batches_and_release_credits,
-    claim_next_batch_unless_stopped,
-    hold_pending_batches_until_released,
+    cancel_unsent_batches,
+    claim_next_batch,
+    hold_pending_batches,
     lowest_due_turn_or_zero,
-    release_pending_batches_and_enqueue_jobs,
-    return_to_queue_and_enqueue_if_claimed,
+    release_pending_batches,
+    return_to_queue,
 )
 from messaging.models import Batch, CreditReservation, Wallet
 from tests.support.factories import make_campaign, make_list, make_store
@@ -43,7 +43,7 @@ def start(settings):
 def in_order():
     """The waiting batches in the order in which workers would take them."""
     taken = []
-    while batch := claim_next_batch_unless_stopped():
+    while batch := claim_next_batch():
         taken.append(batch.pk)
     return taken
 
@@ -69,26 +69,26 @@ def delayed_jobs():
 
 def test_a_worker_that_lost_its_claim_does_not_put_the_batch_back(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     take_over(batch)
-    assert not return_to_queue_and_enqueue_if_claimed(batch, reason="test", due_at=timezone.now())
+    assert not return_to_queue(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "claimed"
     assert delayed_jobs() == []
 
 
 def test_a_worker_that_lost_its_claim_submits_nothing(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     take_over(batch)
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
+    assert sending.mark_submitting(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, kept.attempts) == ("claimed", 0)
 
 
 def test_a_worker_that_lost_its_claim_records_no_answer(start):
     start()
-    batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = claim_next_batch()
+    messages = sending.mark_submitting(batch)
     take_over(batch)
     assert (
         sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "claim lost"
@@ -99,8 +99,8 @@ def test_a_worker_that_lost_its_claim_records_no_answer(start):
 
 def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
     start()
-    batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = claim_next_batch()
+    messages = sending.mark_submitting(batch)
     take_over(batch)
     assert (
         sending.settle_halve_or_requeue_batch(batch, messages, mitto.RetryLater("busy"))
@@ -112,10 +112,10 @@ def test_a_worker_that_lost_its_claim_does_not_give_the_batch_up(start):
 
 def test_a_batch_that_is_settled_is_not_put_back(start):
     start()
-    batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = claim_next_batch()
+    messages = sending.mark_submitting(batch)
     assert sending.settle_halve_or_requeue_batch(batch, messages, accepted("a", "b")) == "accepted"
-    assert not return_to_queue_and_enqueue_if_claimed(batch, reason="test", due_at=timezone.now())
+    assert not return_to_queue(batch, reason="test", due_at=timezone.now())
     assert Batch.objects.get().status == "settled"
 
 
@@ -124,11 +124,11 @@ def test_two_workers_claim_two_batches_without_waiting_for_each_other(start):
     claimed = []
 
     def claim():
-        claimed.append(claim_next_batch_unless_stopped())
+        claimed.append(claim_next_batch())
         connection.close()
 
     with transaction.atomic():
-        claimed.append(claim_next_batch_unless_stopped())
+        claimed.append(claim_next_batch())
         beside = threading.Thread(target=claim)
         beside.start()
         beside.join(5)
@@ -142,10 +142,8 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
     store = make_store("bob")
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     for answer in (accepted("a", "b"), mitto.CallRefused(400, "the sender is not valid")):
-        batch = claim_next_batch_unless_stopped()
-        sending.settle_halve_or_requeue_batch(
-            batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
-        )
+        batch = claim_next_batch()
+        sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
     first, second = Batch.objects.order_by("pk")
     assert (first.provider_bulk_id, first.error) == ("bulk-7", "")
     assert (second.provider_bulk_id, second.error) == (None, "the sender is not valid")
@@ -155,11 +153,9 @@ def test_a_settled_batch_keeps_what_mitto_said_of_it(start, settings):
 
 def test_one_refused_message_fails_and_is_not_charged(start):
     start()
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     answer = mitto.Accepted([mitto.SentItem("a"), mitto.SentItem(None, "destination is not E.164")])
-    sending.settle_halve_or_requeue_batch(
-        batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
-    )
+    sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code", "last_error")
     assert list(kept) == [("sent", "", ""), ("failed", "refused", "destination is not E.164")]
     wallet = Wallet.objects.get()
@@ -169,10 +165,10 @@ def test_one_refused_message_fails_and_is_not_charged(start):
 def test_batches_that_are_released_keep_their_order(start):
     campaign = start(batches=4)
     before = list(Batch.objects.order_by("turn", "pk").values_list("pk", flat=True))
-    assert hold_pending_batches_until_released("a test", source_id=campaign.pk) == 4
-    assert claim_next_batch_unless_stopped() is None
+    assert hold_pending_batches("a test", source_id=campaign.pk) == 4
+    assert claim_next_batch() is None
     jobs.get_queue("sms").empty()
-    assert release_pending_batches_and_enqueue_jobs(source_id=campaign.pk) == 4
+    assert release_pending_batches(source_id=campaign.pk) == 4
     assert jobs.count_waiting_jobs("sms") == 4
     assert set(Batch.objects.values_list("waiting_for", flat=True)) == {""}
     assert in_order() == before
@@ -181,51 +177,49 @@ def test_batches_that_are_released_keep_their_order(start):
 def test_releasing_one_campaign_leaves_another_paused(start):
     alices, bobs = start("alice"), start("bob")
     for campaign in (alices, bobs):
-        actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
-    actions.resume_paused_campaign_and_release_batches_or_raise(alices, by="test")
+        actions.pause_campaign(campaign, by="test")
+    actions.resume_campaign(alices, by="test")
     assert [Batch.objects.get(pk=pk).source_id for pk in in_order()] == [alices.pk]
     assert Batch.objects.get(source_id=bobs.pk).waiting_for == "the campaign is paused"
 
 
 def test_pausing_one_campaign_does_not_hold_up_another(start):
     alices, bobs = start("alice"), start("bob")
-    actions.pause_sending_campaign_and_hold_batches_or_raise(alices, by="test")
+    actions.pause_campaign(alices, by="test")
     assert [Batch.objects.get(pk=pk).source_id for pk in in_order()] == [bobs.pk]
 
 
 def test_a_new_campaign_does_not_go_before_one_that_is_sending(start):
     paused, sending_one = start("alice", batches=2), start("bob", batches=2)
-    actions.pause_sending_campaign_and_hold_batches_or_raise(paused, by="test")
+    actions.pause_campaign(paused, by="test")
     Batch.objects.filter(source_id=sending_one.pk).update(turn=10)
     assert lowest_due_turn_or_zero() == 10
 
 
 def test_a_batch_that_is_being_submitted_is_not_dropped(start):
     start()
-    batch = claim_next_batch_unless_stopped()
-    sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
-    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 0
+    batch = claim_next_batch()
+    sending.mark_submitting(batch)
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
     assert statuses() == ["queued"]
     assert Batch.objects.get().status == "submitting"
 
 
 def test_a_batch_that_is_being_prepared_is_taken_from_its_worker(start):
     start()
-    batch = claim_next_batch_unless_stopped()
-    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 1
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(batch) == []
+    batch = claim_next_batch()
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 1
+    assert sending.mark_submitting(batch) == []
     kept = Batch.objects.get()
     assert (kept.status, statuses()) == ("cancelled", ["skipped"])
     assert kept.settled_at is not None
-    assert cancel_unsent_batches_and_release_credits([batch.pk], skip_reason="cancelled") == 0
+    assert cancel_unsent_batches([batch.pk], skip_reason="cancelled") == 0
 
 
 def test_a_delayed_batch_has_a_job_at_its_time(start):
     start()
     until = timezone.now() + timedelta(hours=1)
-    assert return_to_queue_and_enqueue_if_claimed(
-        claim_next_batch_unless_stopped(), reason="test", due_at=until
-    )
+    assert return_to_queue(claim_next_batch(), reason="test", due_at=until)
     [(_, at)] = delayed_jobs()
     assert timedelta(0) <= at - until <= timedelta(seconds=1)
 
@@ -234,32 +228,28 @@ def test_each_delay_of_a_batch_has_a_job_of_its_own(start):
     start()
     until = timezone.now() + timedelta(hours=1)
     for _ in range(2):
-        return_to_queue_and_enqueue_if_claimed(
-            claim_next_batch_unless_stopped(), reason="test", due_at=until
-        )
+        return_to_queue(claim_next_batch(), reason="test", due_at=until)
         Batch.objects.update(not_before=None)
     assert len(delayed_jobs()) == 2
 
 
 def test_a_batch_of_a_paused_campaign_has_no_job(start):
     campaign = start()
-    batch = claim_next_batch_unless_stopped()
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
-    return_to_queue_and_enqueue_if_claimed(batch, reason="the campaign is paused", due_at=HELD)
+    batch = claim_next_batch()
+    actions.pause_campaign(campaign, by="test")
+    return_to_queue(batch, reason="the campaign is paused", due_at=HELD)
     assert Batch.objects.get().status == "pending"
     assert delayed_jobs() == []
 
 
 def wait_after(deferrals, answer):
     """For how many seconds a batch waits that was deferred so often before."""
-    batch = claim_next_batch_unless_stopped()
+    batch = claim_next_batch()
     Batch.objects.filter(pk=batch.pk).update(deferrals=deferrals)
     batch.deferrals = deferrals
     began = timezone.now()
     assert (
-        sending.settle_halve_or_requeue_batch(
-            batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
-        )
+        sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
         == "deferred"
     )
     return (Batch.objects.get().not_before - began).total_seconds()
@@ -283,10 +273,10 @@ def test_a_longer_wait_that_mitto_asks_for_counts(start):
 def test_a_deferral_is_counted_and_is_no_attempt(start):
     start()
     for _ in range(2):
-        batch = claim_next_batch_unless_stopped()
+        batch = claim_next_batch()
         sending.settle_halve_or_requeue_batch(
             batch,
-            sending.mark_submitting_and_get_sendable_or_raise_postponed(batch),
+            sending.mark_submitting(batch),
             mitto.RetryLater("busy"),
         )
         Batch.objects.update(not_before=None)
@@ -297,8 +287,8 @@ def test_a_deferral_is_counted_and_is_no_attempt(start):
 def test_a_batch_is_deferred_as_long_as_its_credits_are_held(start):
     start()
     CreditReservation.objects.update(expires_at=timezone.now() + timedelta(hours=2))
-    batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = claim_next_batch()
+    messages = sending.mark_submitting(batch)
     answer = mitto.RetryLater("busy", retry_after=3 * 3600)
     assert sending.settle_halve_or_requeue_batch(batch, messages, answer) == "given up"
     assert statuses() == ["failed"]
@@ -321,7 +311,7 @@ def stopped_worker(monkeypatch):
             return result
 
         with connection.execute_wrapper(after_reading):
-            word = sending.claim_and_process_next_batch_or_probe()
+            word = sending.process_next_batch()
         assert stood_still[0] == seconds
         return word
 
@@ -347,9 +337,9 @@ def test_a_worker_that_stood_still_for_a_moment_goes_on(sandbox, start, stopped_
 def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
     start(batches=2)
     sandbox.behave(latency_ms=120)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sandbox.behave(latency_ms=0, fault="bad_request")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     counts, seconds = call_metrics.read_mitto_call_counts_and_seconds()
     assert {
         outcome: sum(n for (name, _), n in counts.items() if name == outcome)
@@ -362,7 +352,7 @@ def test_calls_to_mitto_are_counted_with_how_long_they_took(sandbox, start):
 
 def test_a_held_back_batch_of_a_cancelled_campaign_is_dropped(start, sandbox):
     campaign = start()
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
-    assert sending.claim_and_process_next_batch_or_probe() == "dropped"
+    actions.cancel_campaign(campaign, by="test")
+    assert sending.process_next_batch() == "dropped"
     assert sandbox.summary()["calls"] == 0
     assert statuses() == ["skipped"]

@@ -75,13 +75,13 @@ def test_batches_of_others_do_not_count_as_parts(sandbox, settings):
     batch = Batch.objects.get(status="pending")
     assert not was_any_part_accepted_by_mitto(batch)
     sandbox.behave(bad_numbers=number(0))
-    assert sending.claim_and_process_next_batch_or_probe() == "halved"
+    assert sending.process_next_batch() == "halved"
 
 
 def test_who_opts_out_between_the_halves_is_not_messaged(sandbox, settings):
     campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
-    assert sending.claim_and_process_next_batch_or_probe() == "halved"
+    assert sending.process_next_batch() == "halved"
     leaver = Contact.objects.get(phone=number(77))
     change_consent(leaver.pk, "unsubscribed", source="owner_update")
     send_all_due()
@@ -94,12 +94,12 @@ def test_who_opts_out_between_the_halves_is_not_messaged(sandbox, settings):
 def test_a_campaign_is_paused_and_cancelled_between_the_halves(sandbox, settings):
     campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
-    assert sending.claim_and_process_next_batch_or_probe() == "halved"
-    actions.pause_sending_campaign_and_hold_batches_or_raise(campaign, by="test")
+    assert sending.process_next_batch() == "halved"
+    actions.pause_campaign(campaign, by="test")
     assert send_all_due() == []
-    actions.resume_paused_campaign_and_release_batches_or_raise(campaign, by="test")
-    assert sending.claim_and_process_next_batch_or_probe() in ("halved", "accepted")
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
+    actions.resume_campaign(campaign, by="test")
+    assert sending.process_next_batch() in ("halved", "accepted")
+    actions.cancel_campaign(campaign, by="test")
     send_all_due()
     assert Wallet.objects.get().reserved_balance == 0
     assert not Batch.objects.filter(status="pending").exists()
@@ -110,9 +110,9 @@ def test_a_worker_that_dies_with_a_half_makes_only_that_half_unknown(sandbox, se
     settings.STUCK_LOCKED_MINUTES = 0
     campaign = start_campaign(settings, messages=100)
     sandbox.behave(bad_numbers=number(0))
-    assert sending.claim_and_process_next_batch_or_probe() == "halved"
-    half = sending.claim_next_batch_unless_stopped()
-    assert len(sending.mark_submitting_and_get_sendable_or_raise_postponed(half)) == 50
+    assert sending.process_next_batch() == "halved"
+    half = sending.claim_next_batch()
+    assert len(sending.mark_submitting(half)) == 50
     assert run_watchdog()["given_up_as_unknown"] == 1
     send_all_due()
     campaign.refresh_from_db()
@@ -123,8 +123,8 @@ def test_a_worker_that_dies_with_a_half_makes_only_that_half_unknown(sandbox, se
 
 def test_a_worker_that_lost_its_claim_halves_nothing(sandbox, settings):
     start_campaign(settings, messages=100)
-    batch = sending.claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = sending.claim_next_batch()
+    messages = sending.mark_submitting(batch)
     Batch.objects.update(claim_token=None)
     refusal = sending.mitto.CallRefused(400, "a destination is not valid")
     assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "claim lost"

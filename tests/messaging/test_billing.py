@@ -23,7 +23,7 @@ from messaging.models import (
     Subscription,
     Wallet,
 )
-from messaging.repairs import log_and_audit_inconsistent_wallets
+from messaging.repairs import report_inconsistent_wallets
 from tests.chaos import rules as chaos_rules
 from tests.support.admin_pages import fill_money
 from tests.support.checks import ledger_balances
@@ -66,7 +66,7 @@ def spend(store, parts, *, batch_id=None):
     batch = Batch.objects.create(owner=store, kind="campaign", sender="SHOP", size=parts)
     with transaction.atomic():
         credits.reserve_credits_or_raise([credits.NewBatch(store.pk, batch.pk, parts)])
-        credits.settle_reservation_even_if_expired(store.pk, batch.pk, charge=parts, release=0)
+        credits.settle_reservation(store.pk, batch.pk, charge=parts, release=0)
 
 
 def hold(store, parts):
@@ -87,7 +87,7 @@ def at_local_time(monkeypatch, moment):
 
 
 def books_are_right(store):
-    return ledger_balances(store) and log_and_audit_inconsistent_wallets(dry_run=True) == 0
+    return ledger_balances(store) and report_inconsistent_wallets(dry_run=True) == 0
 
 
 def test_a_purchase_adds_the_packages_credits_once_for_each_key(store, package):
@@ -214,7 +214,7 @@ def test_a_refund_leaves_what_is_held_for_messages_that_are_being_sent(store, pa
     batch = hold(store, 700)
     assert give_back(payment, 4900).credits_taken == 300
     with transaction.atomic():
-        credits.settle_reservation_even_if_expired(store.pk, batch.pk, charge=700, release=0)
+        credits.settle_reservation(store.pk, batch.pk, charge=700, release=0)
     assert wallet(store) == (0, 0, 0) and books_are_right(store)
 
 
@@ -380,8 +380,8 @@ def test_what_is_held_at_the_end_of_a_month_is_sent_from_the_old_allowance(store
     subscriptions.begin_due_months()
     assert wallet(store) == (800, 300, 800) and books_are_right(store)
     with transaction.atomic():
-        credits.settle_reservation_even_if_expired(store.pk, first.pk, charge=200, release=0)
-        credits.settle_reservation_even_if_expired(store.pk, second.pk, charge=0, release=100)
+        credits.settle_reservation(store.pk, first.pk, charge=200, release=0)
+        credits.settle_reservation(store.pk, second.pk, charge=0, release=100)
     assert wallet(store) == (600, 0, 600)
     at_local_time(monkeypatch, timezone.now() + timedelta(days=64))
     subscriptions.begin_due_months()
@@ -558,9 +558,7 @@ def test_an_erased_store_keeps_its_invoices_and_payments_alone(
     payment = buy(store, package)
     give_back(payment, 100, reason="Anna asked")
     invoice = invoices.issue_invoice(payment, by="test")
-    off_boarding.off_board_or_change_erase_day_and_enqueue(
-        store, erase_on=date(2020, 1, 1), by="test"
-    )
+    off_boarding.off_board_store(store, erase_on=date(2020, 1, 1), by="test")
     off_boarding.end_open_work_and_erase_data_if_due(store.pk)
     assert not BillingProfile.objects.exists()
     assert "Anna" not in PaymentAdjustment.objects.get().reason

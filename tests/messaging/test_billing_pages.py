@@ -225,10 +225,10 @@ def test_a_store_that_falls_below_its_threshold_is_told_of_once_and_when_it_is_o
     low_balance.set_low_balance_alert(store.pk, 100, by="test")
     alerts = Alerts()
     for _ in range(3):
-        alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+        alerts.tell_alerts()
     assert told == ["Anna's has 0 credits left, fewer than 100."]
     call_command("billing", "purchase", store.email, package="Small", key="R 1")
-    alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+    alerts.tell_alerts()
     assert told[1:] == ["Over: Anna's has 0 credits left, fewer than 100."]
 
 
@@ -244,7 +244,7 @@ def test_each_of_two_stores_that_differ_in_a_figure_is_told_of(monkeypatch):
         low_balance.set_low_balance_alert(store.pk, 100, by="test")
     alerts = Alerts()
     for _ in range(2):
-        alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+        alerts.tell_alerts()
     said = [text for text in told if text.startswith("Shop")]
     assert said == [f"Shop {number} has 50 credits left, fewer than 100." for number in (1, 2)]
 

@@ -65,7 +65,7 @@ def outcome_of(campaign):
 @pytest.mark.slow
 def test_an_answer_is_recorded_although_the_session_ended_during_the_call(sandbox, campaign):
     sandbox.behave(latency_ms=1000)
-    thread, results = in_thread(sending.claim_and_process_next_batch_or_probe)
+    thread, results = in_thread(sending.process_next_batch)
     wait_until(lambda: calls_of(sandbox) == 1)
     assert end_other_sessions() >= 1
     thread.join()
@@ -79,7 +79,7 @@ def test_an_answer_is_recorded_although_the_session_ended_during_the_call(sandbo
 def test_an_opt_out_does_not_wait_for_a_window_whose_session_ended(sandbox, campaign):
     sandbox.behave(latency_ms=3000)
     leaver = Contact.objects.first()
-    thread, results = in_thread(sending.claim_and_process_next_batch_or_probe)
+    thread, results = in_thread(sending.process_next_batch)
     wait_until(lambda: calls_of(sandbox) == 1)
     end_other_sessions()
     change_consent(leaver.pk, "unsubscribed", source="owner_update")
@@ -104,7 +104,7 @@ def test_a_worker_that_is_told_to_stop_records_the_answer_after_a_restart(
 def test_a_batch_whose_session_ended_before_the_call_is_sent_later(sandbox, campaign):
     """The other session holds the batch's row, so the transaction before the call waits for it."""
     with connection.cursor() as cursor:
-        batch = sending.claim_next_batch_unless_stopped()
+        batch = sending.claim_next_batch()
         cursor.execute("BEGIN")
         cursor.execute("SELECT FROM messaging_batch WHERE id = %s FOR UPDATE", [batch.pk])
         thread, results = in_thread(lambda: sending._send_or_raise_postponed(batch))
@@ -113,7 +113,7 @@ def test_a_batch_whose_session_ended_before_the_call_is_sent_later(sandbox, camp
     thread.join()
     assert results == ["postponed"]
     assert (Batch.objects.get().status, Batch.objects.get().attempts) == ("pending", 0)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["duplicates"] == 0
 
 
@@ -132,8 +132,8 @@ def test_settling_twice_is_the_same_as_settling_once(sandbox, campaign):
         (sending.mitto.Accepted([sending.mitto.SentItem(f"id{n}") for n in range(5)]), "sent"),
     ):
         Batch.objects.update(not_before=None)
-        batch = sending.claim_next_batch_unless_stopped()
-        messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+        batch = sending.claim_next_batch()
+        messages = sending.mark_submitting(batch)
         sending.settle_halve_or_requeue_batch(batch, messages, answer)
         before = Batch.objects.values().get(), Wallet.objects.values().get()
         sending.settle_halve_or_requeue_batch(batch, messages, answer)

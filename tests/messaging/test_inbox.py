@@ -11,7 +11,7 @@ from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import mitto, receipts, replies, sending
-from messaging.batch_queue import claim_next_batch_unless_stopped
+from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -37,10 +37,8 @@ def campaign_with(answer, name="alice", size=1):
     """A campaign whose only batch was answered so."""
     store = make_store(name)
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, size)).pk)
-    batch = claim_next_batch_unless_stopped()
-    sending.settle_halve_or_requeue_batch(
-        batch, sending.mark_submitting_and_get_sendable_or_raise_postponed(batch), answer
-    )
+    batch = claim_next_batch()
+    sending.settle_halve_or_requeue_batch(batch, sending.mark_submitting(batch), answer)
     return campaign
 
 
@@ -69,8 +67,8 @@ EVENTS = {
 def test_what_comes_in_one_moment_wakes_one_worker(inbox, post):
     first, second = EVENTS[inbox]
     apply = {
-        "delivery": receipts.wait_and_apply_received_receipts,
-        "inbound": replies.wait_and_apply_received_replies,
+        "delivery": receipts.apply_received_receipts,
+        "inbound": replies.apply_received_replies,
     }[inbox]
     assert post(first, inbox) == 202
     assert waiting_jobs() == [TASKS[inbox]]
@@ -90,7 +88,7 @@ def test_a_worker_whose_job_was_lost_is_woken_again_after_five_seconds(inbox, po
 
 def test_what_is_known_already_wakes_nobody(post):
     post(EVENTS["delivery"][0])
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     jobs.get_queue(QUEUE).empty()
     post(EVENTS["delivery"][0])
     assert waiting_jobs() == []
@@ -116,7 +114,7 @@ def test_all_receipts_that_wait_are_applied_however_many_they_are(post):
     make_events(5001, "dlr", retry_at=timezone.now() + timedelta(hours=1))
     [message] = sent("ours")
     post({"messageId": "ours", "status": "Delivered"})
-    assert receipts.wait_and_apply_received_receipts() == {
+    assert receipts.apply_received_receipts() == {
         "applied": 1,
         "waiting": 5001,
         "unmatched": 0,
@@ -130,7 +128,7 @@ def test_all_that_customers_wrote_is_acted_on_however_much_it_is(post):
     make_events(501, "inbound")
     make_list(make_store(), 1)
     post({"from": PHONE, "text": "stop"}, "inbound")
-    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert replies.apply_received_replies()["stop"] == 1
     assert not WebhookEvent.objects.filter(status="received").exists()
 
 
@@ -147,7 +145,7 @@ def test_each_word_of_mitto_and_the_carriers_is_understood(words, status, post):
     words = words.split()
     messages = sent(*words)
     post([{"messageId": word, "status": f" {word} "} for word in words])
-    assert receipts.wait_and_apply_received_receipts()["applied"] == len(words)
+    assert receipts.apply_received_receipts()["applied"] == len(words)
     for message, word in zip(messages, words, strict=True):
         message.refresh_from_db()
         assert (message.status, message.delivery_status) == (status, word.lower())
@@ -158,7 +156,7 @@ def test_each_word_of_mitto_and_the_carriers_is_understood(words, status, post):
 def test_the_providers_time_is_read_in_seconds_milliseconds_and_as_a_date(when, post):
     [message] = sent("a")
     post({"messageId": "a", "status": "Delivered", "timestamp": when})
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     message.refresh_from_db()
     assert message.delivered_at == datetime(2026, 5, 1, 12, 10, tzinfo=UTC)
 
@@ -166,7 +164,7 @@ def test_the_providers_time_is_read_in_seconds_milliseconds_and_as_a_date(when, 
 def test_receipts_leave_customers_messages_alone(post):
     post({"from": PHONE, "text": "stop", "id": "a"}, "inbound")
     sent("a")
-    assert receipts.wait_and_apply_received_receipts() == {
+    assert receipts.apply_received_receipts() == {
         "applied": 0,
         "waiting": 0,
         "unmatched": 0,
@@ -179,7 +177,7 @@ def test_a_receipt_without_a_message_is_looked_for_later_and_later(waited, wait,
     post({"messageId": "strange", "status": "Delivered"})
     WebhookEvent.objects.update(received_at=ago(seconds=waited))
     began = timezone.now()
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     left = WebhookEvent.objects.get().retry_at - began
     assert wait <= round(left.total_seconds()) < wait + 20
 
@@ -188,7 +186,7 @@ def test_a_receipt_without_a_message_is_looked_for_for_an_hour(post):
     post({"messageId": "strange", "status": "Delivered"})
     for minutes, counts in ((59, (1, 0)), (61, (0, 1))):
         WebhookEvent.objects.update(received_at=ago(minutes=minutes), retry_at=None)
-        done = receipts.wait_and_apply_received_receipts()
+        done = receipts.apply_received_receipts()
         assert (done["waiting"], done["unmatched"]) == counts
     assert WebhookEvent.objects.get().processed_at is not None
 
@@ -199,7 +197,7 @@ def test_the_receiver_of_an_unknown_message_is_read_however_it_is_written(receiv
     post({"messageId": "late", "status": "Delivered", "receiver": receiver})
     WebhookEvent.objects.update(received_at=ago(minutes=6))
     Batch.objects.update(submitted_at=ago(minutes=7))
-    assert receipts.wait_and_apply_received_receipts()["applied"] == 1
+    assert receipts.apply_received_receipts()["applied"] == 1
     message = CampaignMessage.objects.get()
     assert (message.status, message.provider_message_id) == ("delivered", "late")
 
@@ -211,7 +209,7 @@ def test_a_call_has_five_minutes_until_a_receipt_is_taken_for_an_unknown_message
     found = []
     for minutes in (4, 6):
         WebhookEvent.objects.update(received_at=ago(minutes=minutes), retry_at=None)
-        receipts.wait_and_apply_received_receipts()
+        receipts.apply_received_receipts()
         found.append(CampaignMessage.objects.get().status)
     assert found == ["unknown", "delivered"]
 
@@ -231,7 +229,7 @@ def test_a_reply_belongs_to_a_number_that_is_valid(number, status, post):
     store = make_store()
     make_list(store, 1)
     post({"from": number, "text": "Do you open on Sunday?"}, "inbound")
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     event = WebhookEvent.objects.get()
     assert event.status == status
     assert event.owner == (store if status == "processed" else None)
@@ -263,7 +261,7 @@ def test_a_start_on_another_day_is_another_start(post):
 def test_an_opt_out_is_as_old_as_the_customers_message(post):
     make_list(make_store(), 1)
     post({"from": PHONE, "text": "stop", "timestamp": "2026-01-02T03:04:05Z"}, "inbound")
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     contact = Contact.objects.get()
     assert contact.unsubscribed_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert contact.sms_consent_source == "inbound_stop"

@@ -31,8 +31,8 @@ def operator(client):
 
 
 def write(text, number="+306900000001"):
-    replies.store_replies_and_enqueue_job([{"from": number, "text": text}])
-    replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": number, "text": text}])
+    replies.apply_received_replies()
     return Reply.objects.latest("pk")
 
 
@@ -47,7 +47,7 @@ def test_a_reply_is_read_and_answered_for_the_stores_credits(operator, store, sa
     for _ in range(2):  # a double click
         answered = operator.post(f"{INBOX}{reply.pk}/change/", form, follow=True)
     assert "At nine." in answered.text
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     message = DirectMessage.objects.get()
     assert (message.to, message.text, message.status) == ("+306900000001", "At nine.", "sent")
     store.wallet.refresh_from_db()

@@ -58,13 +58,13 @@ def test_calls_of_several_workers_together_keep_queue_rate_max(sandbox, settings
     settings.SMS_BATCH_SIZE = 1
     started(make_store(), 4)
     began = time.monotonic()
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(4)] == ["accepted"] * 4
+    assert [sending.process_next_batch() for _ in range(4)] == ["accepted"] * 4
     assert time.monotonic() - began >= 1.5
     settings.QUEUE_RATE_DURATION_MS = 1
     jobs.redis_connection().flushdb()
     started(make_store("bob"), 4)
     began = time.monotonic()
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(4)] == ["accepted"] * 4
+    assert [sending.process_next_batch() for _ in range(4)] == ["accepted"] * 4
     assert time.monotonic() - began < 1.5
 
 
@@ -72,13 +72,13 @@ def test_a_stores_rate_delays_its_next_batch_and_no_others(sandbox, settings):
     settings.SMS_BATCH_SIZE, settings.RATE_LIMIT_TENANT_MAX = 10, 1
     alice, bob = make_store(), make_store("bob", sender_name="BOBSHOP")
     started(alice, 20)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "accepted"
+    assert sending.process_next_batch() == "postponed"
     delayed = Batch.objects.get(status="pending")
     assert "rate limit" in delayed.waiting_for
     assert timedelta(seconds=8) < delayed.not_before - timezone.now() < timedelta(seconds=21)
     started(bob, 10)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 def test_the_accounts_rate_delays_everybody(sandbox, settings):
@@ -86,8 +86,8 @@ def test_the_accounts_rate_delays_everybody(sandbox, settings):
     started(make_store(), 10)
     started(make_store("bob"), 10)
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == ["accepted", "postponed"]
 
 
@@ -98,7 +98,7 @@ def test_without_redis_sending_waits(sandbox, settings, monkeypatch, tmp_path):
     started(make_store(), 3)
     nobody = Redis(unix_socket_path=f"{tmp_path}/none.sock")
     monkeypatch.setattr(jobs, "redis_connection", lambda: nobody)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     assert sandbox.summary()["calls"] == 0
     assert "Redis" in Batch.objects.get().waiting_for
 
@@ -109,10 +109,10 @@ def test_a_long_campaign_does_not_hold_up_a_short_one(sandbox, settings):
     alice, bob = make_store(), make_store("bob", sender_name="BOBSHOP")
     started(alice, 60)
     for _ in range(10):
-        sending.claim_and_process_next_batch_or_probe()
+        sending.process_next_batch()
     started(bob, 5)
     for _ in range(10):
-        sending.claim_and_process_next_batch_or_probe()
+        sending.process_next_batch()
     senders = [m["sender"] for m in sandbox.messages()]
     assert senders[:10] == ["TESTSHOP"] * 10
     assert senders[10:].count("BOBSHOP") == 5
@@ -147,7 +147,7 @@ def quiet_now(settings):
 def test_quiet_hours_delay_a_batch_and_fail_nothing(sandbox, settings):
     quiet_now(settings)
     campaign = started(make_store(), 3)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     batch = Batch.objects.get()
     assert "quiet hours" in batch.waiting_for
     assert timedelta(minutes=110) < batch.not_before - timezone.now() < timedelta(minutes=121)
@@ -155,21 +155,21 @@ def test_quiet_hours_delay_a_batch_and_fail_nothing(sandbox, settings):
     assert (campaign.status, campaign.queued) == ("sending", 3)
     Batch.objects.update(not_before=None)
     settings.QUIET_HOURS_ALLOW_MARKETING = True
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 def test_service_messages_have_their_own_exemption(sandbox, settings):
     quiet_now(settings)
     settings.QUIET_HOURS_ALLOW_SERVICE = True
     started(make_store(), 3, message_type="service")
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 def test_quiet_hours_are_off_unless_enabled(sandbox, settings):
     quiet_now(settings)
     settings.QUIET_HOURS_ENABLED = False
     started(make_store(), 3)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 def test_what_cannot_go_out_within_its_life_is_skipped_and_not_charged(sandbox, settings):
@@ -177,7 +177,7 @@ def test_what_cannot_go_out_within_its_life_is_skipped_and_not_charged(sandbox, 
     quiet_now(settings)
     campaign = started(store, 3)
     Batch.objects.update(created_at=timezone.now() - timedelta(hours=settings.CAMPAIGN_LIFE_HOURS))
-    assert sending.claim_and_process_next_batch_or_probe() == "too late"
+    assert sending.process_next_batch() == "too late"
     campaign.refresh_from_db()
     store.wallet.refresh_from_db()
     assert (campaign.status, campaign.skipped) == ("completed", 3)
@@ -191,18 +191,18 @@ def test_a_stores_cap_delays_what_is_over_it(sandbox, settings, variable):
     started(make_store(), 10)
     assert sorted(Batch.objects.values_list("size", flat=True)) == [5, 5]
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == ["accepted", "postponed"]
     window = timedelta(minutes=1) if "MINUTE" in variable else timedelta(days=1)
     waiting = Batch.objects.get(status="pending")
     first = Batch.objects.get(status="settled")
     assert waiting.not_before == first.submitted_at + window
     started(make_store("bob"), 5)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     Batch.objects.filter(pk=first.pk).update(submitted_at=timezone.now() - window)
     Batch.objects.filter(pk=waiting.pk).update(not_before=None)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
 
 
 @pytest.mark.parametrize("variable", ["CONTACT_MARKETING_PER_DAY", "CONTACT_MARKETING_PER_WEEK"])
@@ -211,7 +211,7 @@ def test_a_contacts_cap_leaves_it_out_at_enqueue(sandbox, settings, variable):
     target = make_list(store, 3)
     setattr(settings, variable, 1)
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     second = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     assert (second.status, second.skipped, second.total) == ("completed", 3, 3)
     assert sandbox.summary()["accepted"] == 3
@@ -229,8 +229,8 @@ def test_a_contacts_cap_leaves_it_out_at_sending(sandbox, settings):
     second = enqueue.enqueue_campaign(make_campaign(store, target).pk)
     assert (first.queued, second.queued) == (3, 3)
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == [
         "accepted",
         "nothing to send",

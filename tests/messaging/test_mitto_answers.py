@@ -12,7 +12,7 @@ from django.core.management import call_command
 from campaigns import enqueue
 from campaigns.models import CampaignMessage
 from messaging import mitto, polling, receipts, sending, sending_stop
-from messaging.batch_queue import claim_next_batch_unless_stopped
+from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, WebhookEvent
 from tests.messaging.test_mitto_client import SMS, answering, client  # noqa: F401 - a fixture
 from tests.support.factories import make_campaign, make_list, make_store
@@ -124,7 +124,7 @@ def test_a_batch_of_single_sends_that_stops_goes_on_with_the_rest(
     sending._cached_client.cache_clear()
     monkeypatch.setattr(mitto, "MAX_SINGLE_SENDS_SECONDS", 0)
     results = []
-    while (result := sending.claim_and_process_next_batch_or_probe()) != "none due":
+    while (result := sending.process_next_batch()) != "none due":
         results.append(str(result))
     assert results == ["deferred"] * 5 + ["accepted"]
     assert statuses() == ["sent"] * 6
@@ -132,8 +132,8 @@ def test_a_batch_of_single_sends_that_stops_goes_on_with_the_rest(
 
 
 def test_an_item_without_id_and_words_is_unknown(campaign):
-    batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = claim_next_batch()
+    messages = sending.mark_submitting(batch)
     items = [mitto.SentItem(f"id{n}") for n in range(4)]
     items += [mitto.SentItem(None, "bad number"), mitto.SentItem(None)]
     assert (
@@ -152,12 +152,12 @@ def test_a_call_is_capped_by_its_bytes(campaign, settings, monkeypatch):
 
 def test_a_message_that_fails_after_it_was_accepted_has_failed(sandbox, campaign):
     sandbox.behave(fails_after_acceptance=1, receipt_delay_ms=0)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     Batch.objects.update(settled_at="2026-01-01T00:00:00Z")
     polling._poll_and_record_statuses(Batch.objects.all())
     assert statuses() == ["failed"] * 6
     assert "cannot be reached" in CampaignMessage.objects.first().last_error
-    assert receipts.wait_and_apply_received_receipts()["applied"] == 0
+    assert receipts.apply_received_receipts()["applied"] == 0
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def polled(sandbox, campaign):
 
     def poll(**switches):
         sandbox.behave(receipt_delay_ms=0, **switches)
-        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending.process_next_batch() == "accepted"
         Batch.objects.update(settled_at="2026-01-01T00:00:00Z")
         return polling._poll_and_record_statuses(Batch.objects.all())
 
@@ -234,7 +234,7 @@ def test_sends_and_status_queries_go_through_the_proxy(proxy, polled, sandbox):
 
 def test_a_proxy_that_refuses_stops_the_account_and_loses_nothing(campaign, settings, answering):  # noqa: F811
     settings.MITTO_PROXY = answering(407, {}, b"log in first")
-    assert sending.claim_and_process_next_batch_or_probe() == "account refused"
+    assert sending.process_next_batch() == "account refused"
     assert "407: log in first" in sending_stop.describe_stops()[0]
     assert statuses() == ["queued"] * 6
 
@@ -243,7 +243,7 @@ def test_a_sender_with_an_inner_space_stands_on_the_message(sandbox):
     store = make_store(sender_name="My Shop 24")
     store.full_clean(exclude=["password"])
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [message["sender"] for message in sandbox.messages()] == ["My Shop 24"]
 
 

@@ -20,7 +20,7 @@ from contacts.phones import phone_hash
 from messaging import opt_in_requests, replies, sending, tasks
 from messaging.models import Batch, DirectMessage, Wallet
 from messaging.opt_in_requests import (
-    get_or_send_opt_in_request_or_raise_blocked,
+    get_or_send_opt_in_request,
     send_or_close_waiting_opt_in_requests,
 )
 from messaging.opt_in_secrets import signed_confirm_url
@@ -45,7 +45,7 @@ def contact(alice):
 
 
 def ask(contact):
-    return get_or_send_opt_in_request_or_raise_blocked(contact, by="test")
+    return get_or_send_opt_in_request(contact, by="test")
 
 
 def wait_for_job(contact, **fields):
@@ -68,8 +68,8 @@ def test_a_contact_is_asked_once_by_a_message_that_the_store_pays(alice, contact
     assert ask(contact) == request
     assert not is_subscribed(contact)
     assert Wallet.objects.get().reserved_balance == 1
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
-    assert sending.claim_and_process_next_batch_or_probe() == "none due"
+    assert sending.process_next_batch() == "accepted"
+    assert sending.process_next_batch() == "none due"
     assert Wallet.objects.get().balance == 999 and ledger_balances(alice)
     (sent,) = sandbox.messages()
     assert sent["destination"] == PHONE
@@ -98,7 +98,7 @@ def test_a_sender_that_can_be_answered_offers_the_reply_word(contact, sandbox):
     contact.owner.sender_name = NUMBER
     contact.owner.save()
     ask(contact)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     assert "reply YES, or open http" in sandbox.messages()[0]["text"]
 
 
@@ -114,7 +114,7 @@ def test_a_store_asks_in_its_own_words(alice, contact, sandbox, wording, text):
     alice.save()
     request = ask(Contact.objects.get())
     assert request.version == "spring 2"
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sent = sandbox.messages()[0]["text"]
     assert re.sub(r"https?://\S+", "LINK", sent) == text
     assert Wallet.objects.get().balance == 1000 - DirectMessage.objects.get().segments
@@ -209,7 +209,7 @@ def test_the_job_asks_in_batches_and_each_contact_once(alice, settings, sandbox)
     ]  # fmt: skip
     assert jobs.count_waiting_jobs("sms") == 4
     assert tasks.send_opt_in_requests() == {}
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     sent = [(m["sender"], m["destination"]) for m in sandbox.messages()]
     assert len(sent) == len(set(sent)) == 9
@@ -252,7 +252,7 @@ def test_a_job_that_is_killed_before_its_commit_asks_nobody_and_the_next_asks_on
     monkeypatch.setattr(opt_in_requests, "execute", write)
     for _ in range(2):
         send_or_close_waiting_opt_in_requests()
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     assert len(sandbox.messages()) == 1
 
@@ -293,7 +293,7 @@ def test_who_says_no_before_the_call_is_not_asked(contact, sandbox, change, when
         wait_for_job(contact)
     change_consent(contact.pk, change, source="test")
     send_or_close_waiting_opt_in_requests()
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     assert sandbox.messages() == []
     assert OptInRequest.objects.get().closed_at
@@ -307,14 +307,14 @@ def test_a_contact_with_another_number_is_not_asked_at_the_old_one(contact, sand
     ask(contact)
     contact.phone = "+306900000002"
     contact.save()
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    assert sending.process_next_batch() == "nothing to send"
     assert sandbox.messages() == [] and OptInRequest.objects.get().closed_at
 
 
 def test_a_contact_that_is_erased_is_not_asked(contact, sandbox):
     ask(contact)
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send"
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
+    assert sending.process_next_batch() == "nothing to send"
     assert sandbox.messages() == []
 
 
@@ -336,7 +336,7 @@ def asked(contact, sender=NUMBER):
     contact.owner.sender_name = sender
     contact.owner.save()
     request = ask(contact)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     return request
 
 
@@ -350,7 +350,7 @@ def post(client, text="YES", **more):
 
 def write(client, text="YES", **more):
     post(client, text, **more)
-    return replies.wait_and_apply_received_replies()
+    return replies.apply_received_replies()
 
 
 def test_a_yes_subscribes_with_the_question_and_the_reply_as_proof(contact, client, sandbox):
@@ -388,7 +388,7 @@ def test_a_yes_to_nothing_is_a_text_like_another(contact, client, sandbox):
 def test_a_yes_that_came_before_the_question_is_no_answer(contact, client, sandbox):
     post(client)
     asked(contact)
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     assert not is_subscribed(contact)
 
 
@@ -396,7 +396,7 @@ def test_a_yes_that_came_in_time_counts_when_it_is_applied_late(contact, client,
     asked(contact)
     post(client)
     OptInRequest.objects.update(expires_at=timezone.now())
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     assert is_subscribed(contact)
 
 

@@ -14,7 +14,7 @@ from astronote.queues import jobs
 from campaigns import enqueue
 from campaigns.models import Campaign, CampaignMessage
 from messaging import credits, mitto, outcomes, sending, unknown_messages
-from messaging.batch_queue import claim_next_batch_unless_stopped
+from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, CreditReservation, CreditTransaction, Wallet
 from messaging.outcomes import Outcome
 from messaging.statuses import MessageStatus
@@ -104,8 +104,8 @@ def one_waits_for_a_lock():
 
 
 def submit(answer):
-    batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = claim_next_batch()
+    messages = sending.mark_submitting(batch)
     return sending.settle_halve_or_requeue_batch(batch, messages, answer)
 
 
@@ -168,7 +168,7 @@ def test_a_big_chain_buys_more_than_fits_32_bits(sandbox):
         wallet = credits.top_up(store.pk, 100_000_000, reason="order", key=f"order-{order}")
     assert wallet.balance == 3_000_000_000
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     assert Wallet.objects.get().balance == 3_000_000_000 - 3
     assert ledger_balances(store)
 
@@ -187,9 +187,7 @@ def test_each_store_gets_back_what_it_held():
     without_answer(4, "carol")
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     batches = {batch.owner_id: batch.pk for batch in Batch.objects.all()}
-    expired = credits.expire_and_release_overdue_of_ended_batches(
-        [batches[alice.pk], batches[bob.pk]]
-    )
+    expired = credits.expire_overdue_reservations([batches[alice.pk], batches[bob.pk]])
     assert sorted(expired) == sorted(
         [(alice.pk, batches[alice.pk], 2), (bob.pk, batches[bob.pk], 3)]
     )
@@ -203,12 +201,10 @@ def test_credits_that_have_not_expired_or_are_of_a_waiting_batch_stay_held():
     without_answer(2)
     started(3, "bob")
     ids = list(Batch.objects.values_list("pk", flat=True))
-    assert credits.expire_and_release_overdue_of_ended_batches(ids) == []
+    assert credits.expire_overdue_reservations(ids) == []
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
-    assert [amount for *_, amount in credits.expire_and_release_overdue_of_ended_batches(ids)] == [
-        2
-    ]
-    assert credits.expire_and_release_overdue_of_ended_batches(ids) == []
+    assert [amount for *_, amount in credits.expire_overdue_reservations(ids)] == [2]
+    assert credits.expire_overdue_reservations(ids) == []
 
 
 def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(caplog):
@@ -216,7 +212,7 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
     CreditReservation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     run_watchdog()
     enqueue.enqueue_campaign(make_campaign(store, campaign.list).pk)
-    unknown_messages.mark_unknown_delivered_charge_and_audit(CampaignMessage, ids, by="test")
+    unknown_messages.mark_unknown_delivered(CampaignMessage, ids, by="test")
     wallet = Wallet.objects.get()
     assert (wallet.balance, wallet.reserved_balance) == (5, 5)
     assert CreditTransaction.objects.get(type="debit").amount == 2
@@ -226,10 +222,8 @@ def test_what_was_sent_after_its_credits_expired_takes_none_held_for_others(capl
 
 def test_messages_marked_failed_say_that_an_operator_did_it(admin_user):
     _, campaign, ids = without_answer(2)
-    unknown_messages.mark_unknown_failed_release_and_audit(CampaignMessage, ids[:1], by=admin_user)
-    unknown_messages.mark_unknown_delivered_charge_and_audit(
-        CampaignMessage, ids[1:], by=admin_user
-    )
+    unknown_messages.mark_unknown_failed(CampaignMessage, ids[:1], by=admin_user)
+    unknown_messages.mark_unknown_delivered(CampaignMessage, ids[1:], by=admin_user)
     kept = CampaignMessage.objects.order_by("pk").values_list("status", "error_code")
     assert list(kept) == [("failed", "by_operator"), ("delivered", "")]
     audited = AuditEntry.objects.order_by("pk").values_list("action", "owner_id", "details")
@@ -244,10 +238,7 @@ def test_messages_sent_again_are_new_ones_with_jobs_and_an_audit_entry(admin_use
     _, _, of_bob = without_answer(3, "bob")
     jobs.get_queue("sms").empty()
     assert (
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, [*of_alice, *of_bob], by=admin_user
-        )
-        == 5
+        unknown_messages.requeue_unknown(CampaignMessage, [*of_alice, *of_bob], by=admin_user) == 5
     )
     assert jobs.count_waiting_jobs("sms") == 2
     kept = AuditEntry.objects.filter(actor=admin_user, action="unknown sent again")
@@ -262,19 +253,9 @@ def test_messages_sent_again_are_new_ones_with_jobs_and_an_audit_entry(admin_use
 def test_only_messages_whose_fate_is_unknown_are_sent_again():
     _, _, ids = without_answer(3)
     record(ids[0], "delivered")
-    assert (
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, ids, by="test"
-        )
-        == 2
-    )
+    assert unknown_messages.requeue_unknown(CampaignMessage, ids, by="test") == 2
     assert status_of(ids[0]) == "delivered"
-    assert (
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, ids, by="test"
-        )
-        == 0
-    )
+    assert unknown_messages.requeue_unknown(CampaignMessage, ids, by="test") == 0
     assert CreditReservation.objects.filter(status="reserved").get().amount == 2
 
 
@@ -284,9 +265,7 @@ def test_messages_that_cannot_be_paid_are_not_sent_again():
     run_watchdog()
     Wallet.objects.filter(owner=store).update(balance=1)
     with pytest.raises(credits.InsufficientCredits):
-        unknown_messages.requeue_unknown_not_sent_otherwise_or_raise(
-            CampaignMessage, ids, by="test"
-        )
+        unknown_messages.requeue_unknown(CampaignMessage, ids, by="test")
     assert Batch.objects.count() == 1
     assert {status_of(pk) for pk in ids} == {"unknown"}
     assert Campaign.objects.get().unknown == 2

@@ -26,7 +26,7 @@ def sent(sandbox, settings):
         settings.QUEUE_RATE_MAX = 1000
         store = make_store()
         campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, size)).pk)
-        while sending.claim_and_process_next_batch_or_probe() != "none due":
+        while sending.process_next_batch() != "none due":
             pass
         Batch.objects.update(settled_at=timezone.now() - timedelta(minutes=minutes))
         return campaign
@@ -108,7 +108,7 @@ def test_a_receipt_leaves_nothing_to_ask(sent, client):
         secure=True,
         headers={"X-Webhook-Token": "sandbox"},
     )
-    receipts.wait_and_apply_received_receipts()
+    receipts.apply_received_receipts()
     assert Batch.objects.get().awaiting == 0
     assert polling.poll_recent_messages_unless_running()["asked"] == 0
     campaign.refresh_from_db()

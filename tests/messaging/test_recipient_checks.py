@@ -14,7 +14,7 @@ from campaigns.reports import campaign_report
 from contacts.models import Contact, Suppression
 from contacts.phones import phone_hash
 from messaging import direct_messages, limits, mitto, sending
-from messaging.batch_queue import claim_next_batch_unless_stopped
+from messaging.batch_queue import claim_next_batch
 from messaging.models import Batch, Wallet
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.waiting import wait_until
@@ -25,18 +25,13 @@ FIRST = "+306900000000"
 
 def prepared():
     """Whom the next batch goes to, when its worker has read who may be messaged."""
-    return [
-        message.to
-        for message in sending.mark_submitting_and_get_sendable_or_raise_postponed(
-            claim_next_batch_unless_stopped()
-        )
-    ]
+    return [message.to for message in sending.mark_submitting(claim_next_batch())]
 
 
 def submit():
     """The next batch goes out, and Mitto takes it."""
-    batch = claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = claim_next_batch()
+    messages = sending.mark_submitting(batch)
     items = [mitto.SentItem(f"id-{message.id}") for message in messages]
     assert (
         sending.settle_halve_or_requeue_batch(batch, messages, mitto.Accepted(items)) == "accepted"
@@ -125,12 +120,10 @@ def test_messages_that_mitto_refused_do_not_count_for_a_contacts_cap(settings):
     store = make_store()
     target = make_list(store, 2)
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    while (
-        batch := claim_next_batch_unless_stopped()
-    ):  # it is halved; then both messages are refused alone
+    while batch := claim_next_batch():  # it is halved; then both messages are refused alone
         sending.settle_halve_or_requeue_batch(
             batch,
-            sending.mark_submitting_and_get_sendable_or_raise_postponed(batch),
+            sending.mark_submitting(batch),
             mitto.CallRefused(400, "no"),
         )
     assert CampaignMessage.objects.filter(status="failed").count() == 2
@@ -196,25 +189,14 @@ def test_batches_of_one_store_are_counted_for_its_caps_one_after_the_other(setti
     alice, bob = make_store(), make_store("bob")
     for store in (alice, bob):
         enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    batches = {
-        batch.owner_id: batch
-        for batch in (claim_next_batch_unless_stopped(), claim_next_batch_unless_stopped())
-    }
+    batches = {batch.owner_id: batch for batch in (claim_next_batch(), claim_next_batch())}
     done = []
     with transaction.atomic():
-        limits.wait_and_lock_store_caps(alice.pk)
-        of_bob = beside(
-            lambda: done.append(
-                sending.mark_submitting_and_get_sendable_or_raise_postponed(batches[bob.pk])
-            )
-        )
+        limits.lock_store_caps(alice.pk)
+        of_bob = beside(lambda: done.append(sending.mark_submitting(batches[bob.pk])))
         of_bob.join(5)
         assert len(done) == 1, "another store does not wait"
-        of_alice = beside(
-            lambda: done.append(
-                sending.mark_submitting_and_get_sendable_or_raise_postponed(batches[alice.pk])
-            )
-        )
+        of_alice = beside(lambda: done.append(sending.mark_submitting(batches[alice.pk])))
         wait_until(one_waits_for_a_lock, seconds=5)
     of_alice.join(5)
     assert [len(messages) for messages in done] == [1, 1]
@@ -225,11 +207,11 @@ def test_a_store_may_use_its_cap_up_and_no_more(settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 5)).pk)
     submit()
-    limits.raise_postponed_if_over_store_cap(claim_next_batch_unless_stopped())
+    limits.raise_postponed_if_over_store_cap(claim_next_batch())
     Batch.objects.update(status="pending")
     settings.OWNER_SMS_PER_DAY = 4
     with pytest.raises(limits.Postponed, match="cap of 4 messages a day"):
-        limits.raise_postponed_if_over_store_cap(claim_next_batch_unless_stopped())
+        limits.raise_postponed_if_over_store_cap(claim_next_batch())
 
 
 def test_a_campaign_without_caps_counts_nothing(settings):
@@ -255,10 +237,8 @@ def quiet(settings):
 
 
 def test_a_test_to_one_number_goes_out_in_quiet_hours(quiet, sandbox):
-    direct_messages.get_or_enqueue_direct_message_or_raise_blocked(
-        make_store(), FIRST, "Hello", key="test"
-    )
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    direct_messages.get_or_enqueue_direct_message(make_store(), FIRST, "Hello", key="test")
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["accepted"] == 1
 
 
@@ -266,14 +246,14 @@ def test_the_exemption_of_service_messages_is_not_one_of_marketing(quiet, settin
     settings.QUIET_HOURS_ALLOW_SERVICE = True
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
 
 
 def test_the_exemption_of_marketing_is_not_one_of_service_messages(quiet, settings):
     settings.QUIET_HOURS_ALLOW_MARKETING = True
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1), message_type="service").pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
 
 
 def test_a_delay_until_the_end_of_a_batches_life_is_still_a_delay(quiet, settings):
@@ -281,7 +261,7 @@ def test_a_delay_until_the_end_of_a_batches_life_is_still_a_delay(quiet, setting
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     left = timedelta(hours=settings.CAMPAIGN_LIFE_HOURS - 3)
     Batch.objects.update(created_at=timezone.now() - left)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
 
 
 def test_a_worker_does_not_sleep_for_longer_than_two_seconds(sandbox, settings):
@@ -289,8 +269,8 @@ def test_a_worker_does_not_sleep_for_longer_than_two_seconds(sandbox, settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 20)).pk)
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == ["accepted", "postponed"]
     assert waits_of(store, after=store) == [10]
 
@@ -301,8 +281,8 @@ def test_a_worker_sleeps_for_a_short_wait_and_sends(sandbox, settings):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 2)).pk)
     assert [
-        sending.claim_and_process_next_batch_or_probe(),
-        sending.claim_and_process_next_batch_or_probe(),
+        sending.process_next_batch(),
+        sending.process_next_batch(),
     ] == ["accepted", "accepted"]
 
 
@@ -311,7 +291,7 @@ def test_sending_waits_a_few_seconds_for_a_redis_that_gives_an_error(sandbox):
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     began = timezone.now()
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     assert sandbox.summary()["calls"] == 0
     batch = Batch.objects.get()
     assert "Redis" in batch.waiting_for
@@ -329,14 +309,14 @@ def test_batches_that_a_rate_delays_line_up_behind_their_own_stores(sandbox, set
     settings.SMS_BATCH_SIZE, settings.RATE_LIMIT_TENANT_MAX = 10, 1
     alice, bob = make_store(), make_store("bob")
     enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 40)).pk)
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(4)] == [
+    assert [sending.process_next_batch() for _ in range(4)] == [
         "accepted",
         *["postponed"] * 3,
     ]
     assert waits_of(alice, after=alice) == [10, 20, 30]
     enqueue.enqueue_campaign(make_campaign(bob, make_list(bob, 20)).pk)
     Batch.objects.filter(owner=bob).update(turn=50)
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+    assert [sending.process_next_batch() for _ in range(2)] == [
         "accepted",
         "postponed",
     ]
@@ -347,11 +327,11 @@ def test_batches_that_the_accounts_rate_delays_line_up_behind_all(sandbox, setti
     settings.SMS_BATCH_SIZE, settings.RATE_LIMIT_TRAFFIC_ACCOUNT_MAX = 10, 1
     alice, bob = make_store(), make_store("bob")
     enqueue.enqueue_campaign(make_campaign(alice, make_list(alice, 20)).pk)
-    assert [sending.claim_and_process_next_batch_or_probe() for _ in range(2)] == [
+    assert [sending.process_next_batch() for _ in range(2)] == [
         "accepted",
         "postponed",
     ]
     enqueue.enqueue_campaign(make_campaign(bob, make_list(bob, 10)).pk)
     Batch.objects.filter(owner=bob).update(turn=50)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     assert [*waits_of(alice, after=alice), *waits_of(bob, after=alice)] == [10, 20]

@@ -53,7 +53,7 @@ def write(client, text, sender=PHONE, **more):
     body = json.dumps({"from": sender, "text": text} | more)
     headers = {"X-Webhook-Token": "sandbox"}
     assert client.post(URL, body, "application/json", headers=headers).status_code == 202
-    return replies.wait_and_apply_received_replies()
+    return replies.apply_received_replies()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def messaged(db, sandbox):
     def send(name, days=0, **store):
         owner = make_store(name, **store)
         campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 2)).pk)
-        while sending.claim_and_process_next_batch_or_probe() != "none due":
+        while sending.process_next_batch() != "none due":
             pass
         CampaignMessage.objects.filter(campaign=campaign).update(
             sent_at=timezone.now() - timedelta(days=days)
@@ -144,7 +144,7 @@ def test_start_does_not_take_back_what_an_operator_recorded_after_a_stop(message
 def test_start_does_not_take_back_an_objection_that_followed_a_stop(messaged, client):
     anna = messaged("anna")
     write(client, "stop")
-    rights.withdraw_all_consent_suppress_and_audit(PHONE, anna.pk, by="test")
+    rights.withdraw_all_consent(PHONE, anna.pk, by="test")
     assert write(client, "START")["start"] == 1
     assert not subscribed(anna)
     assert Suppression.objects.filter(owner=anna).exists()
@@ -348,7 +348,7 @@ def test_a_store_may_have_an_opt_out_confirmed(messaged, client, sandbox):
     write(client, "stop")
     text = "Διαγραφήκατε από Anna's. Δεν θα λαμβάνετε άλλες προσφορές."
     assert confirmations() == [(PHONE, text)]
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert DirectMessage.objects.get().status == "sent"
     assert Wallet.objects.get(owner=anna).balance == 1000 - 3  # two of the campaign, and this one
 
@@ -397,5 +397,5 @@ def test_a_store_that_cannot_pay_or_send_opts_out_without_a_word(store, client):
 def test_the_classic_shape_is_read(messaged, client):
     store = messaged("anna")
     assert client.get(f"{URL}/sandbox", {"msisdn": PHONE, "message": "STOP"}).status_code == 202
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     assert not subscribed(store)

@@ -20,7 +20,7 @@ from messaging import replies, sending
 from messaging.models import DirectMessage, ReplyReview, WebhookEvent
 from messaging.reply_reviews import (
     DecisionRefused,
-    decide_review_and_audit_or_raise_refused,
+    decide_review,
     describe_reviews,
     open_reviews,
 )
@@ -32,8 +32,8 @@ DOUBTFUL = "wrong number"
 
 
 def write(text, sender=PHONE, **more):
-    replies.store_replies_and_enqueue_job([{"from": sender, "text": text} | more])
-    return replies.wait_and_apply_received_replies()
+    replies.store_replies([{"from": sender, "text": text} | more])
+    return replies.apply_received_replies()
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def audience_of(store, **fields):
 
 
 def decide(is_opt_out, by="test"):
-    decide_review_and_audit_or_raise_refused(open_reviews().get().pk, is_opt_out=is_opt_out, by=by)
+    decide_review(open_reviews().get().pk, is_opt_out=is_opt_out, by=by)
 
 
 def test_a_campaign_that_starts_leaves_the_number_out(store):
@@ -74,7 +74,7 @@ def test_a_message_that_was_written_before_is_skipped_with_its_own_reason(sandbo
     owner = make_store(sender_name="+302100000001")
     campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 2)).pk)
     write(DOUBTFUL)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     messages = CampaignMessage.objects.filter(campaign=campaign).order_by("pk")
     assert list(messages.values_list("status", "error_code")) == [
         ("skipped", "awaits_review"),
@@ -103,7 +103,7 @@ def test_an_automation_waits_with_marketing_alone(message_type, written, store):
         message_body="Happy birthday",
         message_type=message_type,
     )
-    birthday.enqueue_birthday_messages_unless_running_elsewhere(day_for_all_stores=date(2031, 5, 1))
+    birthday.enqueue_birthday_messages(day_for_all_stores=date(2031, 5, 1))
     assert AutomationMessage.objects.count() == written
 
 
@@ -137,7 +137,7 @@ def test_an_opt_out_opts_out_where_marketing_waited_and_nowhere_else(store):
 def test_an_opt_out_that_a_person_decides_is_counted_for_the_campaign(sandbox):
     owner = make_store(sender_name="+302100000001")
     campaign = enqueue.enqueue_campaign(make_campaign(owner, make_list(owner, 1)).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     write(DOUBTFUL)
     decide(True)
     assert campaign_report(campaign).opted_out == 1
@@ -162,9 +162,9 @@ def test_a_stop_that_comes_meanwhile_outlives_the_decision_that_the_other_was_no
 def test_each_of_two_open_replies_holds_marketing_back(store):
     write("leave me alone")
     first, second = open_reviews()
-    decide_review_and_audit_or_raise_refused(first.pk, is_opt_out=False, by="test")
+    decide_review(first.pk, is_opt_out=False, by="test")
     assert audience_of(store) == [OTHER]
-    decide_review_and_audit_or_raise_refused(second.pk, is_opt_out=False, by="test")
+    decide_review(second.pk, is_opt_out=False, by="test")
     assert audience_of(store) == [PHONE, OTHER]
 
 
@@ -180,7 +180,7 @@ def test_a_reply_is_decided_once(store):
     reply = open_reviews().get()
     decide(False)
     with pytest.raises(DecisionRefused, match="decided already"):
-        decide_review_and_audit_or_raise_refused(reply.pk, is_opt_out=True, by="test")
+        decide_review(reply.pk, is_opt_out=True, by="test")
     assert contact().is_subscribed
 
 
@@ -198,7 +198,7 @@ def test_a_strangers_doubtful_reply_waits_too_and_its_decision_holds_everywhere(
 
 
 def test_a_decision_is_possible_after_the_person_was_erased(store):
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, by="test")
     [review] = describe_reviews(open_reviews())
     assert (review.number, review.text, review.proposes_opt_out) == ("", "", True)
     decide(True)

@@ -26,8 +26,8 @@ def started(size=5, **fields):
 def test_an_accepted_batch_is_sent_and_charged_once(sandbox):
     store, campaign, batch = started()
     assert Wallet.objects.get(owner=store).reserved_balance == 5
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
-    assert sending.claim_and_process_next_batch_or_probe() == "none due"
+    assert sending.process_next_batch() == "accepted"
+    assert sending.process_next_batch() == "none due"
     campaign.refresh_from_db()
     assert (campaign.status, campaign.sent, sandbox.summary()["accepted"]) == ("completed", 5, 5)
     wallet = Wallet.objects.get(owner=store)
@@ -64,7 +64,7 @@ def test_each_answer_of_mitto_has_its_outcome(
     settings.MITTO_READ_TIMEOUT = 1.0
     store, campaign, batch = started()
     sandbox.behave(fault=fault)
-    assert sending.claim_and_process_next_batch_or_probe() == word
+    assert sending.process_next_batch() == word
     statuses = set(campaign.campaignmessage_set.values_list("status", flat=True))
     assert statuses == {status}
     assert sandbox.summary()["accepted"] == accepted
@@ -77,7 +77,7 @@ def test_each_answer_of_mitto_has_its_outcome(
 def test_no_connection_defers_the_batch(settings):
     settings.MITTO_API_BASE = "http://127.0.0.1:1"
     _, _, batch = started()
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     batch.refresh_from_db()
     assert batch.status == "pending" and batch.not_before and batch.attempts == 0
 
@@ -86,7 +86,7 @@ def test_nobody_is_messaged_after_opting_out(sandbox):
     store, campaign, batch = started()
     leaver = Contact.objects.filter(owner=store).first()
     change_consent(leaver.pk, "unsubscribed", source="owner_update")
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     assert leaver.phone not in [m["destination"] for m in sandbox.messages()]
     campaign.refresh_from_db()
     assert (campaign.skipped, campaign.sent, campaign.status) == (1, 4, "completed")
@@ -96,19 +96,19 @@ def test_nobody_is_messaged_after_opting_out(sandbox):
 def test_a_claim_whose_worker_died_before_the_call_is_sent_again(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
     _, campaign, batch = started()
-    assert sending.claim_next_batch_unless_stopped()
+    assert sending.claim_next_batch()
     assert run_watchdog()["claims_taken_back"] == 1
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["duplicates"] == 0
 
 
 def test_a_batch_whose_worker_died_during_the_call_is_never_sent_again(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
     store, campaign, batch = started()
-    claimed = sending.claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(claimed)
+    claimed = sending.claim_next_batch()
+    messages = sending.mark_submitting(claimed)
     assert run_watchdog()["given_up_as_unknown"] == 1
-    assert sending.claim_and_process_next_batch_or_probe() == "none due"
+    assert sending.process_next_batch() == "none due"
     campaign.refresh_from_db()
     assert (campaign.unknown, campaign.status) == (5, "completed")
     # The answer that comes late is still the truth.
@@ -127,7 +127,7 @@ def test_a_batch_whose_job_is_lost_is_enqueued_again():
     jobs.get_queue("sms").connection.flushdb()
     assert run_watchdog()["batches_enqueued"] == 1
     assert jobs.count_waiting_jobs("sms") == 1
-    assert sending.claim_next_batch_unless_stopped() == batch
+    assert sending.claim_next_batch() == batch
 
 
 def test_a_campaign_that_cannot_pay_leaves_no_messages():
@@ -142,7 +142,7 @@ def test_a_campaign_that_cannot_pay_leaves_no_messages():
 
 def test_receipts_settle_messages_by_the_providers_time(sandbox, client):
     _, campaign, batch = started()
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     ids = list(campaign.campaignmessage_set.values_list("provider_message_id", flat=True))
     events = [
         {"messageId": ids[0], "deliveryStatus": "Delivered", "updatedAt": "2026-01-01T00:00:02Z"},
@@ -156,7 +156,7 @@ def test_receipts_settle_messages_by_the_providers_time(sandbox, client):
     for _ in range(2):
         answer = client.post(url, events, kind, secure=True, headers={"X-Webhook-Token": "sandbox"})
         assert answer.status_code == 202
-    assert receipts.wait_and_apply_received_receipts() == {
+    assert receipts.apply_received_receipts() == {
         "applied": 3,
         "waiting": 1,
         "unmatched": 0,
@@ -171,7 +171,7 @@ def test_two_stores_with_the_same_customers_stay_apart(sandbox):
         store = make_store(name, sender_name=name.upper())
         campaigns.append(enqueue.enqueue_campaign(make_campaign(store, make_list(store, 3)).pk))
     for _ in campaigns:
-        sending.claim_and_process_next_batch_or_probe()
+        sending.process_next_batch()
     senders = sorted(m["sender"] for m in sandbox.messages())
     assert senders == ["ALICE"] * 3 + ["BOB"] * 3
     assert [w.balance for w in Wallet.objects.all()] == [997, 997]
@@ -182,6 +182,6 @@ def test_a_batch_takes_few_statements_whatever_its_size(sandbox, size):
     """Transactions' own BEGIN and COMMIT included."""
     started(size)
     with CaptureQueriesContext(connection) as captured:
-        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending.process_next_batch() == "accepted"
     # One of them looks for opt-outs just before the call.
     assert len(captured) <= 20, [query["sql"][:80] for query in captured]

@@ -38,7 +38,7 @@ def statuses(campaign):
 
 def test_no_time_left_is_told_while_sending_is_stopped(sandbox, settings):
     campaign = start_campaign(settings, messages=30, batch_size=10)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert progress_of(campaign).seconds_left is not None
     sandbox.behave(account_status=401)
     send_all_due()
@@ -94,7 +94,7 @@ def test_sending_goes_on_when_mitto_accepts_the_probe(sandbox, settings):
     assert send_all_due() == [], "it waits for the probe"
     let_probe_be_due()
     jobs.get_queue("sms").empty()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert sandbox.summary()["accepted"] == 1
     due = Batch.objects.filter(status="pending").count()
     assert jobs.count_waiting_jobs("sms") == due > 0
@@ -144,7 +144,7 @@ def test_a_person_who_is_wrong_stops_it_again_with_one_call(sandbox, settings):
     start_campaign(settings, messages=30, batch_size=10)
     sandbox.behave(account_status=401)
     send_all_due()
-    assert sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    assert sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert send_all_due() == ["account refused"]
     assert sandbox.summary()["calls"] == 2
 
@@ -193,9 +193,9 @@ def test_answers_500_to_all_do_not_burn_the_campaign(sandbox, settings):
 def test_the_installation_says_which_share_stops_sending(sandbox, settings, percent, stops):
     settings.STOP_SENDING_PERCENT = percent
     start_campaign(settings, messages=400, batch_size=100)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     sandbox.behave(fault="error_before", fault_count=1)
-    assert sending.claim_and_process_next_batch_or_probe() == "unknown"
+    assert sending.process_next_batch() == "unknown"
     assert SendingStop.objects.exists() == stops
 
 
@@ -203,11 +203,11 @@ def test_what_failed_before_sending_went_on_does_not_stop_it_again(sandbox, sett
     start_campaign(settings, messages=1000, batch_size=100)
     sandbox.behave(fault="error_before", fault_count=1)
     send_all_due()
-    sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     for _ in range(2):
-        assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending.process_next_batch() == "accepted"
     sandbox.behave(fault="error_before", fault_count=1)
-    assert sending.claim_and_process_next_batch_or_probe() == "unknown"
+    assert sending.process_next_batch() == "unknown"
     assert not SendingStop.objects.exists(), "100 of 300 are fewer than half"
 
 
@@ -254,10 +254,10 @@ def test_a_store_whose_messages_are_refused_does_not_stop_another(sandbox, setti
 def test_refusals_between_which_mitto_accepts_do_not_add_up(sandbox, settings):
     start_campaign(settings, messages=20, batch_size=10)
     for refused in range(1, 7):
-        assert sending_stop.increment_refused_calls_since_last_accepted() == refused
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+        assert sending_stop.count_refused_call() == refused
+    assert sending.process_next_batch() == "accepted"
     for refused in range(1, 7):
-        assert sending_stop.increment_refused_calls_since_last_accepted() == refused
+        assert sending_stop.count_refused_call() == refused
 
 
 def test_a_single_message_that_is_refused_fails_alone(sandbox, settings):
@@ -280,7 +280,7 @@ def test_the_time_of_the_stop_does_not_count_for_reservations(sandbox, settings)
     CreditReservation.objects.update(
         reserved_at=yesterday - timedelta(hours=1), expires_at=yesterday + timedelta(hours=1)
     )
-    sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     left = CreditReservation.objects.get().expires_at - timezone.now()
     assert timedelta(minutes=59) < left <= timedelta(hours=1)
 
@@ -288,8 +288,8 @@ def test_the_time_of_the_stop_does_not_count_for_reservations(sandbox, settings)
 def test_a_late_refusal_of_a_batch_that_was_given_up_fails_its_messages(sandbox, settings):
     settings.STUCK_LOCKED_MINUTES = 0
     campaign = start_campaign(settings, messages=5, batch_size=5)
-    batch = sending.claim_next_batch_unless_stopped()
-    messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    batch = sending.claim_next_batch()
+    messages = sending.mark_submitting(batch)
     assert run_watchdog()["given_up_as_unknown"] == 1
     refusal = sending.mitto.CallRefused(401, "no such key")
     assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "refused"
@@ -302,19 +302,19 @@ def test_a_refusal_that_is_recorded_twice_counts_once(sandbox, settings):
     start_campaign(settings, messages=5, batch_size=5)
     refusals = [(401, "account refused", 1), (400, "halved", 2)]
     for status, result, batches in refusals:
-        batch = sending.claim_next_batch_unless_stopped()
-        messages = sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+        batch = sending.claim_next_batch()
+        messages = sending.mark_submitting(batch)
         refusal = sending.mitto.CallRefused(status, "no")
         assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == result
         before = list(Batch.objects.order_by("pk").values()), Wallet.objects.values().get()
         assert sending.settle_halve_or_requeue_batch(batch, messages, refusal) == "claim lost"
         after = list(Batch.objects.order_by("pk").values()), Wallet.objects.values().get()
         assert after == before and len(before[0]) == batches
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by="test")
 
 
 def stop_after_a_restore():
-    sending_stop.stop_sending_or_update_details(StopReason.RESTORED, by="test")
+    sending_stop.stop_sending(StopReason.RESTORED, by="test")
 
 
 def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, settings, capsys):
@@ -334,7 +334,7 @@ def test_no_probe_is_sent_and_none_ends_a_stop_that_a_person_must_end(sandbox, s
     assert "once sending is stopped for this reason alone" in said
     call_command("sending", "go-on", "restored")
     assert jobs.count_waiting_jobs("sms") == 1, "the probe that was due"
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert not SendingStop.objects.exists()
     assert set(send_all_due()) == {"accepted"}
     assert (sandbox.summary()["accepted"], sandbox.summary()["duplicates"]) == (30, 0)
@@ -346,9 +346,9 @@ def test_a_probe_that_is_under_way_when_a_backup_is_restored_is_not_submitted(sa
     sandbox.behave(account_status=401)
     send_all_due()
     let_probe_be_due()
-    probe = sending_stop.claim_probe_of_random_store_and_schedule_next()
+    probe = sending_stop.claim_probe()
     stop_after_a_restore()
-    assert sending.mark_submitting_and_get_sendable_or_raise_postponed(probe) == []
+    assert sending.mark_submitting(probe) == []
     assert sandbox.summary()["calls"] == 1
 
 
@@ -374,10 +374,10 @@ def test_the_time_of_two_stops_counts_once_for_reservations(sandbox, settings, f
     )
     second = "restored" if first == "account_refused" else "account_refused"
     for reason, hours in ((first, 6), (second, 2)):
-        sending_stop.stop_sending_or_update_details(StopReason(reason), by="test")
+        sending_stop.stop_sending(StopReason(reason), by="test")
         SendingStop.objects.filter(reason=reason).update(since=now - timedelta(hours=hours))
     for reason in (first, second):
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason(reason), by="test")
+        sending_stop.end_stop(StopReason(reason), by="test")
     left = CreditReservation.objects.get().expires_at - now
     assert timedelta(hours=1) <= left < timedelta(hours=1, minutes=1)
 
@@ -386,8 +386,8 @@ def test_a_stop_while_nothing_waits_says_what_is_tried_next(sandbox, settings):
     campaign = start_campaign(settings, messages=3)
     sandbox.behave(account_status=401)
     assert send_all_due() == ["account refused"]
-    actions.cancel_campaign_and_enqueue_cancelling_of_batches(campaign, by="test")
-    actions.cancel_unsent_batches_if_campaign_is_cancelled(campaign.pk)
+    actions.cancel_campaign(campaign, by="test")
+    actions.cancel_batches_of_cancelled_campaign(campaign.pk)
     (said,) = sending_stop.describe_stops()
     assert "0 messages wait" in said and "The first message that waits is tried" in said
     sandbox.behave(account_status=0)

@@ -25,8 +25,8 @@ from contacts.models import ConsentEvent, Contact, MessageType
 from messaging import missing_receipts, sending
 from messaging.mitto import MessageReport
 from messaging.models import Batch, CreditReservation, Tally, WebhookEvent
-from messaging.polling import StatusQuery, record_status_answers_and_stop_if_refused_or_mismatched
-from messaging.replies import store_replies_and_enqueue_job
+from messaging.polling import StatusQuery, record_status_answers
+from messaging.replies import store_replies
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.receipts import store_receipts
 
@@ -47,14 +47,14 @@ def campaign():
 
 
 def test_the_watchdog_leaves_living_claims_alone(wrong_clock, campaign, sandbox):
-    batch = sending.claim_next_batch_unless_stopped()
+    batch = sending.claim_next_batch()
     assert run_watchdog()["claims_taken_back"] == 0
-    sending.mark_submitting_and_get_sendable_or_raise_postponed(batch)
+    sending.mark_submitting(batch)
     assert run_watchdog()["given_up_as_unknown"] == 0
 
 
 def test_the_watchdog_finds_dead_claims(wrong_clock, campaign, settings):
-    sending.claim_next_batch_unless_stopped()
+    sending.claim_next_batch()
     settings.STUCK_LOCKED_MINUTES = 0
     assert run_watchdog()["claims_taken_back"] == 1
 
@@ -69,30 +69,26 @@ def test_reservations_live_as_long_as_they_should(wrong_clock, campaign, setting
 
 def test_a_batch_that_mitto_does_not_take_comes_again_soon(wrong_clock, campaign, sandbox):
     sandbox.behave(fault="too_many")
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     wait = Batch.objects.get().not_before - RIGHT()
     assert timedelta() < wait < timedelta(minutes=1)
 
 
 def test_a_batch_waits_for_the_caps_of_its_store_only(wrong_clock, campaign, sandbox, settings):
     settings.OWNER_SMS_PER_DAY = 6
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     enqueue.enqueue_campaign(make_campaign(campaign.owner, campaign.list).pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "postponed"
+    assert sending.process_next_batch() == "postponed"
     wait = Batch.objects.get(status="pending").not_before - RIGHT()
     assert timedelta(hours=23) < wait <= timedelta(days=1)
 
 
 def test_a_campaign_is_due_at_its_time(wrong_clock, campaign):
     later = make_campaign(campaign.owner, campaign.list)
-    schedule.schedule_campaign_and_enqueue_start_or_raise(
-        later, RIGHT() + timedelta(minutes=5), by="test"
-    )
+    schedule.schedule_campaign(later, RIGHT() + timedelta(minutes=5), by="test")
     assert not schedule.due_campaigns().exists()
     with pytest.raises(ValueError, match="has passed"):
-        schedule.schedule_campaign_and_enqueue_start_or_raise(
-            later, RIGHT() - timedelta(minutes=5), by="test"
-        )
+        schedule.schedule_campaign(later, RIGHT() - timedelta(minutes=5), by="test")
 
 
 def is_now(time):
@@ -132,13 +128,11 @@ def test_the_time_of_a_receipt_is_believed_up_to_a_day_from_now(wrong_clock):
 
 
 def test_a_status_of_the_future_counts_from_now(wrong_clock, campaign, sandbox):
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     message = CampaignMessage.objects.order_by("pk").first()
     query = StatusQuery(message.pk, message.provider_message_id, "")
     report = MessageReport("Delivered", "", RIGHT() + timedelta(hours=36))
-    record_status_answers_and_stop_if_refused_or_mismatched(
-        CampaignMessage, [query], [report], Counter()
-    )
+    record_status_answers(CampaignMessage, [query], [report], Counter())
     message.refresh_from_db()
     assert message.status == "delivered" and is_now(message.delivered_at)
 
@@ -166,9 +160,9 @@ def test_a_consent_is_recorded_with_a_time_up_to_now(wrong_clock):
 
 
 def test_a_reply_without_a_time_is_one_a_day(wrong_clock, monkeypatch):
-    store_replies_and_enqueue_job([{"from": "+306900000001", "text": "START"}])
+    store_replies([{"from": "+306900000001", "text": "START"}])
     monkeypatch.setattr(timezone, "now", RIGHT)
-    store_replies_and_enqueue_job([{"from": "+306900000001", "text": "START"}])
+    store_replies([{"from": "+306900000001", "text": "START"}])
     assert WebhookEvent.objects.count() == 1
 
 

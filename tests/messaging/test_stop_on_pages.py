@@ -10,7 +10,7 @@ from astronote.models import AuditEntry, User
 from campaigns import enqueue
 from messaging import sending
 from messaging.models import SendingStop
-from messaging.sending_stop import end_stop_and_enqueue_due_batches, stop_sending_or_update_details
+from messaging.sending_stop import end_stop, stop_sending
 from messaging.statuses import StopReason
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -27,7 +27,7 @@ def stopped(sandbox, settings):
     store = make_store()
     campaign = enqueue.enqueue_campaign(make_campaign(store, make_list(store, 30)).pk)
     sandbox.behave(account_status=402)
-    assert sending.claim_and_process_next_batch_or_probe() == "account refused"
+    assert sending.process_next_batch() == "account refused"
     sandbox.behave(account_status=0)
     return campaign
 
@@ -60,7 +60,7 @@ def test_the_banner_is_read_aloud_once_and_is_gone_afterwards(client, stopped):
     address = "/admin/messaging/batch/"
     assert '<p class="alert banner" role="alert">Sending is stopped' in page(client, address)
     assert 'role="alert">Sending is stopped' not in page(client, "/admin/live/")
-    end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert "Sending is stopped" not in page(client, address)
 
 
@@ -72,7 +72,7 @@ def test_an_administrator_lets_sending_go_on(client, stopped):
     answer = client.post(REFUSED, secure=True, follow=True)
     assert "Sending goes on." in answer.content.decode()
     assert AuditEntry.objects.get(action="sending goes on").actor == user
-    while sending.claim_and_process_next_batch_or_probe() != "none due":
+    while sending.process_next_batch() != "none due":
         pass
     stopped.refresh_from_db()
     assert (stopped.sent, stopped.failed) == (30, 0)
@@ -102,7 +102,7 @@ def test_readyz_and_metrics_know_it(client, settings, stopped):
     assert "astronote_sending_stopped 1.0" in metrics
     assert "astronote_waiting_messages 30.0" in metrics
     assert "astronote_waiting_credits 30.0" in metrics
-    end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by="test")
+    end_stop(StopReason.ACCOUNT_REFUSED, by="test")
     assert client.get("/readyz", secure=True).json()["sending"] == "ok"
     assert "astronote_sending_stopped 0.0" in page(client, "/metrics")
 
@@ -113,7 +113,7 @@ RESTORED = PAGE.format("restored")
 @pytest.mark.slow
 @pytest.mark.parametrize("address", ["/admin/", "/admin/campaigns/campaign/", RESTORED])
 def test_every_page_says_that_a_backup_was_restored(client, address):
-    stop_sending_or_update_details(StopReason.RESTORED, by="command line")
+    stop_sending(StopReason.RESTORED, by="command line")
     log_in(client, "administrator")
     assert re.search("Sending is stopped since .*: a backup was restored", page(client, address))
     SendingStop.objects.all().delete()
@@ -121,7 +121,7 @@ def test_every_page_says_that_a_backup_was_restored(client, address):
 
 
 def test_each_stop_has_its_banner_and_its_page(client, stopped):
-    stop_sending_or_update_details(StopReason.RESTORED, by="command line")
+    stop_sending(StopReason.RESTORED, by="command line")
     log_in(client, "administrator")
     text = page(client, "/admin/messaging/batch/")
     assert text.count("Sending is stopped since") == 2
@@ -131,13 +131,13 @@ def test_each_stop_has_its_banner_and_its_page(client, stopped):
 
 
 def test_nobody_reads_of_a_restore_before_the_login(client):
-    stop_sending_or_update_details(StopReason.RESTORED, by="command line")
+    stop_sending(StopReason.RESTORED, by="command line")
     assert "Sending is stopped" not in page(client, "/admin/login/")
 
 
 def test_readyz_says_how_sending_goes_on_after_a_restore(client):
     assert client.get("/readyz", secure=True).json()["sending"] == "ok"
-    stop_sending_or_update_details(StopReason.RESTORED, by="command line")
+    stop_sending(StopReason.RESTORED, by="command line")
     answer = client.get("/readyz", secure=True)
     assert answer.status_code == 503
     assert "manage.py sending go-on restored" in answer.json()["sending"]
@@ -145,7 +145,7 @@ def test_readyz_says_how_sending_goes_on_after_a_restore(client):
 
 def test_an_administrator_declares_the_restore_and_lets_sending_go_on(client):
     user = log_in(client, "administrator")
-    stop_sending_or_update_details(StopReason.DATABASE_OLDER, by="guard")
+    stop_sending(StopReason.DATABASE_OLDER, by="guard")
     older = PAGE.format("database_older")
     assert "Mark as unknown" in page(client, older)
     assert client.post(older, secure=True).status_code == 302
@@ -158,7 +158,7 @@ def test_an_administrator_declares_the_restore_and_lets_sending_go_on(client):
 
 def test_a_viewer_cannot_let_sending_go_on_after_a_restore(client):
     log_in(client, "viewer")
-    stop_sending_or_update_details(StopReason.RESTORED, by="command line")
+    stop_sending(StopReason.RESTORED, by="command line")
     assert "Let sending go on" not in page(client, RESTORED)
     assert client.post(RESTORED, secure=True).status_code == 403
     assert SendingStop.objects.exists()

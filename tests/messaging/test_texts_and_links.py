@@ -14,7 +14,7 @@ from messaging.addresses import is_http_url_with_host
 from messaging.batch_writing import (
     BatchSource,
     NewMessage,
-    insert_batches_and_messages_and_tally_skipped,
+    insert_batches,
 )
 from messaging.links import (
     OwnedText,
@@ -186,7 +186,7 @@ def test_each_source_has_batches_of_its_own_with_turns_one_after_the_other(setti
     ]
     sources = {c.pk: BatchSource(f"FROM{c.pk}", "marketing") for c in campaigns}
     made = {1: 0, 2: 0, 3: 5}
-    batches = insert_batches_and_messages_and_tally_skipped(
+    batches = insert_batches(
         CampaignMessage, lines, sources, first_turn=10, batch_counts_by_source=made
     )
     kept = Batch.objects.order_by("pk").values_list("owner", "source_id", "sender", "size", "turn")

@@ -13,7 +13,7 @@ from campaigns.models import Campaign, CampaignMessage
 from contacts.models import ConsentEvent, Contact, Suppression
 from contacts.sending_window import sending_window
 from messaging import mitto, rate_limits, replies, sending, waiting_stops
-from messaging.batch_queue import cancel_unsent_batches_and_release_credits
+from messaging.batch_queue import cancel_unsent_batches
 from messaging.models import Batch, WebhookEvent
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.holding import Holding, locked_contact
@@ -60,15 +60,15 @@ def test_a_press_is_answered_while_something_holds_the_store(campaign, client, s
         assert "You will get no more offers" in answer.text
         assert "You will get no more offers" in client.get(link_of(FIRST)).text, "it is written"
         assert Contact.objects.get(phone=FIRST).is_subscribed, "it is not applied"
-        assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+        assert sending.process_next_batch() == "deferred"
         assert sandbox.summary()["calls"] == 0
-    counts = replies.wait_and_apply_received_replies()
+    counts = replies.apply_received_replies()
     assert counts["stop"] == 1
     assert not Contact.objects.get(phone=FIRST).is_subscribed
     event = ConsentEvent.objects.get()
     assert (event.source, event.meta["ip_address"]) == ("unsubscribe_page", "192.0.2.7")
     assert Suppression.objects.count() == 1
-    wait_until(lambda: sending.claim_and_process_next_batch_or_probe() == "accepted")
+    wait_until(lambda: sending.process_next_batch() == "accepted")
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
 
 
@@ -88,35 +88,35 @@ def test_every_batch_waits_while_too_many_stops_wait_to_be_read(
     monkeypatch.setattr(waiting_stops, "MOST_READ", 1)
     write(client, "STOP", sender="+306900000008")
     write(client, "STOP", sender="+306900000009")
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     assert sandbox.summary()["calls"] == 0
 
 
 def test_a_press_that_waits_for_nothing_is_applied_at_once(campaign, client):
     client.post(link_of(FIRST))
     assert not Contact.objects.get(phone=FIRST).is_subscribed
-    assert replies.wait_and_apply_received_replies()["stop"] == 0
+    assert replies.apply_received_replies()["stop"] == 0
     client.post(link_of(FIRST))
     assert WebhookEvent.objects.count() == 1, "nothing is left to change"
 
 
 def test_a_stop_that_is_written_and_not_applied_is_heeded(campaign, client, sandbox):
     write(client, "STOP")
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     assert sandbox.summary()["calls"] == 0
     assert Batch.objects.get().attempts == 0
-    replies.wait_and_apply_received_replies()
-    wait_until(lambda: sending.claim_and_process_next_batch_or_probe() == "accepted")
+    replies.apply_received_replies()
+    wait_until(lambda: sending.process_next_batch() == "accepted")
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
 
 
 def test_what_may_be_a_stop_is_heeded_too_and_other_replies_are_not(campaign, client, sandbox):
     write(client, "Thanks!")
     write(client, "leave me alone", sender="+306900000009")
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     enqueue.enqueue_campaign(make_campaign(campaign.owner, campaign.list).pk)
     write(client, "wrong number")
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     assert sandbox.summary()["calls"] == 1
 
 
@@ -136,10 +136,10 @@ def test_no_single_call_begins_after_an_opt_out(campaign, client, sandbox, monke
         connection.close()
 
     monkeypatch.setattr(rate_limits, "sleep_for_rate_of_one_call", opt_out_between_the_calls)
-    assert sending.claim_and_process_next_batch_or_probe() == "deferred"
+    assert sending.process_next_batch() == "deferred"
     assert [m["destination"] for m in sandbox.messages()] == [FIRST]
-    replies.wait_and_apply_received_replies()
-    sending.claim_and_process_next_batch_or_probe()
+    replies.apply_received_replies()
+    sending.process_next_batch()
     assert sandbox.summary()["accepted"] == 1
     assert Campaign.objects.get().status == "completed"
     assert CampaignMessage.objects.get(to=SECOND).error_code == "opted_out"
@@ -164,26 +164,24 @@ def press_that_cannot_be_applied():
 def test_an_opt_out_that_cannot_be_applied_holds_up_no_other(campaign, client, sandbox):
     broken = press_that_cannot_be_applied()
     write(client, "STOP", sender=SECOND)
-    counts = replies.wait_and_apply_received_replies()
+    counts = replies.apply_received_replies()
     assert (counts["set_aside"], counts["stop"]) == (1, 1)
     assert not Contact.objects.get(phone=SECOND).is_subscribed
     broken.refresh_from_db()
     assert broken.status == "received"
     assert broken.error.startswith("LookupError: no message class")
     assert FIRST[1:] not in broken.error
-    assert sending.claim_and_process_next_batch_or_probe() == "nothing to send", (
-        "the opt-out is heeded all the same"
-    )
+    assert sending.process_next_batch() == "nothing to send", "the opt-out is heeded all the same"
     assert sandbox.summary()["calls"] == 0
-    assert replies.wait_and_apply_received_replies()["set_aside"] == 0, "not in the same minute"
+    assert replies.apply_received_replies()["set_aside"] == 0, "not in the same minute"
 
 
 def test_only_the_message_to_the_person_waits_for_an_opt_out_that_cannot_be_applied(
     campaign, client, sandbox
 ):
     press_that_cannot_be_applied()
-    replies.wait_and_apply_received_replies()
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    replies.apply_received_replies()
+    assert sending.process_next_batch() == "accepted"
     assert [m["destination"] for m in sandbox.messages()] == [SECOND]
     skipped = CampaignMessage.objects.get(to=FIRST)
     assert (skipped.status, skipped.error_code) == ("skipped", "awaits_review")
@@ -194,19 +192,17 @@ def test_an_opt_out_that_cannot_be_applied_at_one_store_skips_no_message_of_anot
     campaign, sandbox
 ):
     press_that_cannot_be_applied()
-    replies.wait_and_apply_received_replies()
-    cancel_unsent_batches_and_release_credits(
-        list(Batch.objects.values_list("pk", flat=True)), skip_reason="cancelled"
-    )
+    replies.apply_received_replies()
+    cancel_unsent_batches(list(Batch.objects.values_list("pk", flat=True)), skip_reason="cancelled")
     other = make_store("bella")
     enqueue.enqueue_campaign(make_campaign(other, make_list(other, 1)).pk)
-    assert sending.claim_and_process_next_batch_or_probe() == "accepted"
+    assert sending.process_next_batch() == "accepted"
     assert [m["destination"] for m in sandbox.messages()] == [FIRST]
 
 
 def test_operators_see_the_opt_outs_that_cannot_be_applied(campaign, admin_client, client):
     press_that_cannot_be_applied()
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     home = admin_client.get("/admin/").text
     assert "1 reply could not be applied" in home
     assert "no message class" in home
@@ -215,13 +211,13 @@ def test_operators_see_the_opt_outs_that_cannot_be_applied(campaign, admin_clien
 
 def test_an_opt_out_that_could_not_be_applied_is_tried_again(campaign):
     broken = press_that_cannot_be_applied()
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     message = CampaignMessage.objects.get(to=FIRST)
     WebhookEvent.objects.filter(pk=broken.pk).update(
         payload={"from": FIRST, "kind": message.batch_kind, "message": message.pk},
         retry_at=timezone.now(),
     )
-    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert replies.apply_received_replies()["stop"] == 1
     assert not Contact.objects.get(phone=FIRST).is_subscribed
     broken.refresh_from_db()
     assert (broken.status, broken.error, broken.retry_at) == ("processed", "", None)

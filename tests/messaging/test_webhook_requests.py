@@ -73,7 +73,7 @@ def test_requests_as_they_really_come(case, capfd):
         assert "Traceback" not in capfd.readouterr().err
         return
     assert status == 202, answer
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     contact.refresh_from_db()
     if "opts out" in case["wanted"]:
         assert not contact.is_subscribed
@@ -110,7 +110,7 @@ def test_a_greek_form_of_another_age_opts_out(text, declared, method):
     body = b"" if method == "GET" else fields.encode()
     form = "application/x-www-form-urlencoded"
     assert request(body, "inbound", form + declared, method, **where)[0] == 202
-    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert replies.apply_received_replies()["stop"] == 1
     contact.refresh_from_db()
     assert not contact.is_subscribed
 
@@ -132,7 +132,7 @@ def test_what_is_in_a_reply_is_no_envelope():
     request(
         json.dumps({"from": "+306900000001", "text": "stop", "quoted": more}).encode(), "inbound"
     )
-    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert replies.apply_received_replies()["stop"] == 1
 
 
 def test_an_event_that_is_nested_too_deeply_costs_what_is_nested_alone():
@@ -187,7 +187,7 @@ def test_json_that_is_called_a_form_is_json():
 def test_a_stop_counts_in_any_shape_and_at_either_address(event, path):
     contact = Contact.objects.create(owner=make_store(), phone="+306900000001")
     assert request(json.dumps(event).encode(), path)[0] == 202
-    assert replies.wait_and_apply_received_replies()["stop"] == 1
+    assert replies.apply_received_replies()["stop"] == 1
     contact.refresh_from_db()
     assert not contact.is_subscribed
 
@@ -208,7 +208,7 @@ def test_a_stop_counts_in_any_shape_and_at_either_address(event, path):
 def test_a_receipt_is_one_in_any_shape_and_at_either_address(event, path):
     assert request(json.dumps(event).encode(), path)[0] == 202
     assert stored() == {"A": ("delivered", "received")}
-    assert replies.wait_and_apply_received_replies()["stop"] == 0
+    assert replies.apply_received_replies()["stop"] == 0
 
 
 def test_one_event_that_cannot_be_read_costs_itself_alone():

@@ -50,7 +50,7 @@ def fill_installation() -> User:
     store = make_store(company="Anna's", timezone="Europe/Athens", phone_region="GR")
     target = make_list(store, 6)
     enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.claim_and_process_next_batch_or_probe()
+    sending.process_next_batch()
     sent = CampaignMessage.objects.filter(status="sent").order_by("pk")
     store_receipts(
         [
@@ -58,14 +58,14 @@ def fill_installation() -> User:
             {"messageId": sent[1].provider_message_id, "deliveryStatus": "Undelivered"},
         ]
     )
-    receipts.wait_and_apply_received_receipts()
-    replies.store_replies_and_enqueue_job(
+    receipts.apply_received_receipts()
+    replies.store_replies(
         [
             {"from": "+306900000001", "text": "you again..."},
             {"from": "+306900000002", "text": "When do you open?"},
         ]
     )
-    replies.wait_and_apply_received_replies()
+    replies.apply_received_replies()
     change_consent(Contact.objects.last().pk, "unsubscribed", source="test")
     draft = make_campaign(store, target, name="Draft")
     make_campaign(store, None, name="Later", status="scheduled", scheduled_at=timezone.now())

@@ -22,6 +22,6 @@ def start_campaign(
 def send_all_due() -> list[str]:
     """Send until nothing may be sent; return the results in their order."""
     results = []
-    while (result := sending.claim_and_process_next_batch_or_probe()) != "none due":
+    while (result := sending.process_next_batch()) != "none due":
         results.append(str(result))
     return results

@@ -187,7 +187,7 @@ def test_an_erased_person_in_a_file_is_found(store, evidence):
         run = exports.request_export(one, "contacts", by="test")
         exports.write_export_unless_written(run.pk)
     files = list(ExportFileChunk.objects.filter(export_run__owner=store))
-    rights.erase_or_restrict_person_audit_and_find_traces(PHONE, store.pk, by="test")
+    rights.erase_or_restrict_person_by_phone(PHONE, store.pk, by="test")
     evidence.erased.add((store.pk, PHONE))
     assert rules.erased_in_files(evidence) == 0
     ExportFileChunk.objects.bulk_create(files)

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         alerts = Alerts()
         try:
             while True:
-                alerts.check_banners_and_tell_alerts_seen_twice_or_ended()
+                alerts.tell_alerts()
                 time.sleep(SECONDS)
         except KeyboardInterrupt:
             pass

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
+from astronote.common.postgres_server import check_postgres_server
 from astronote.queues import recurring
 
 
@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *, interval: int, **options: Any) -> None:
         if settings.QUEUE_DISABLED:
             sys.exit("astronote: QUEUE_DISABLED is set: the scheduler does not start")
-        raise_if_postgres_too_old_or_pooled_unless_unreachable()
+        check_postgres_server()
         scheduler = django_rq.get_scheduler("scheduler", interval=interval)
         scheduler.connection.ping()
         scheduler.connection.set_retry(scheduler.patience)

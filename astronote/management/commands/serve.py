@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
+from astronote.common.postgres_server import check_postgres_server
 from astronote.processes import supervisor
 from astronote.processes.embedded import EmbeddedError, EmbeddedServices
-from astronote.processes.web_server import ListenError, systemd_or_new_listening_socket_or_raise
+from astronote.processes.web_server import ListenError, listening_socket
 from astronote.queues.catalogue import QUEUES
 
 
@@ -37,10 +37,10 @@ class Command(BaseCommand):
         signal.signal(signal.SIGHUP, lambda *_: group.signal_all_to_end_or_reload("web"))
         try:
             services.start()
-            raise_if_postgres_too_old_or_pooled_unless_unreachable()
+            check_postgres_server()
             if services.started:
                 call_command("migrate", verbosity=0)
-            listener = systemd_or_new_listening_socket_or_raise(bind, port)
+            listener = listening_socket(bind, port)
             group.pass_fd_to_processes_started_later(listener.fileno())
             web = supervisor.web_command(port, settings.WEB_CONCURRENCY, fd=listener.fileno())
             group.start("web", web)

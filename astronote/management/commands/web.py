@@ -6,11 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from astronote.common.postgres_server import raise_if_postgres_too_old_or_pooled_unless_unreachable
+from astronote.common.postgres_server import check_postgres_server
 from astronote.processes.web_server import (
     ListenError,
+    listening_socket,
     serve_on_until_sigterm,
-    systemd_or_new_listening_socket_or_raise,
 )
 
 
@@ -29,13 +29,9 @@ class Command(BaseCommand):
     def handle(
         self, *, bind: str, port: int, processes: int, fd: int | None, **options: Any
     ) -> None:
-        raise_if_postgres_too_old_or_pooled_unless_unreachable()
+        check_postgres_server()
         try:
-            listener = (
-                systemd_or_new_listening_socket_or_raise(bind, port)
-                if fd is None
-                else socket.socket(fileno=fd)
-            )
+            listener = listening_socket(bind, port) if fd is None else socket.socket(fileno=fd)
         except ListenError as error:
             raise CommandError(str(error)) from None
         serve_on_until_sigterm(listener, processes)

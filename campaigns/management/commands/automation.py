@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from astronote.common import audit
 from astronote.models import User
@@ -40,12 +40,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, type, text, hour, by, **options):
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         if options["template"]:
             text = text or _text_of_template_or_command_error(store, options["template"])
         try:
             automation = _create_change_or_get_automation_and_audit_or_raise(
-                get_store_by_email_or_id_or_command_error(store), type, text, hour, actor
+                get_store_or_command_error(store), type, text, hour, actor
             )
             if action != "show":
                 switching.switch_automation_and_audit_or_raise(automation, action == "on", by=actor)
@@ -68,7 +68,7 @@ class Command(BaseCommand):
 
 def _text_of_template_or_command_error(store: str, name: str) -> str:
     template = MessageTemplate.objects.filter(
-        owner=get_store_by_email_or_id_or_command_error(store), name=name
+        owner=get_store_or_command_error(store), name=name
     ).first()
     if template is None:
         raise CommandError(f"the store has no message template {name!r}")

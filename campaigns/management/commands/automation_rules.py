@@ -5,8 +5,8 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from astronote.common.languages import language_of_store_or_country
 from astronote.common.store_clock import format_time_with_zone_name
@@ -34,14 +34,14 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, rule, language, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        owner = get_store_or_command_error(store)
+        actor = get_operator_or_command_error(by) if by else "command line"
         if action in ("on", "off"):
             self._switch_rule_or_command_error(owner, rule, action == "on", actor)
         elif action == "add-presets":
             try:
                 language = language or language_of_store_or_country(owner)
-                rule_presets.add_missing_presets_switched_off_to_store(owner, language, by=actor)
+                rule_presets.add_missing_presets(owner, language, by=actor)
             except ValueError as error:
                 raise CommandError(f"{error}: give --language") from None
         found = (
@@ -82,9 +82,7 @@ class Command(BaseCommand):
             yield answer, f"{rule.pk} {rule.preset_key} {state}{waits}: {rule.message_body}"
 
     def _upcoming_messages_as_json_and_text(self, owner):
-        for rule, total, first in rules.count_and_preview_messages_rules_would_send_in_7_days(
-            owner
-        ):
+        for rule, total, first in rules.preview_rule_messages(owner):
             messages = [{"contact": row.contact_id, "at": row.at.isoformat()} for row in first]
             answer = {"id": rule.id, "name": rule.name, "messages": total, "first": messages}
             lines = [

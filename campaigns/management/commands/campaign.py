@@ -7,24 +7,24 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import get_active_operator_by_email_or_command_error
+from astronote.accounts.lookup import get_operator_or_command_error
 from astronote.common.command_times import time_argument
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import Campaign
 from campaigns.reports import campaign_counters_and_report_as_dict
 
 ACTIONS: dict[str, Callable[..., Any]] = {
-    "start": actions.start_now_or_audit_refusal_and_raise_blocked,
-    "pause": actions.pause_sending_campaign_and_hold_batches_or_raise,
-    "resume": actions.resume_paused_campaign_and_release_batches_or_raise,
-    "cancel": actions.cancel_campaign_and_enqueue_cancelling_of_batches,
-    "schedule": schedule.schedule_campaign_and_enqueue_start_or_raise,
-    "unschedule": schedule.unschedule_to_draft_and_cancel_start_job_or_raise,
-    "duplicate": actions.duplicate_as_draft_or_raise_not_permitted,
-    "not-reached": actions.get_or_create_draft_to_not_reached_or_raise,
-    "test": actions.enqueue_test_message_with_sample_values_or_raise_blocked,
-    "ask": service_campaigns.ask_for_confirmation_replacing_earlier_or_raise,
-    "confirm": service_campaigns.confirm_as_second_person_and_unblock_or_raise,
+    "start": actions.start_now,
+    "pause": actions.pause_campaign,
+    "resume": actions.resume_campaign,
+    "cancel": actions.cancel_campaign,
+    "schedule": schedule.schedule_campaign,
+    "unschedule": schedule.unschedule_campaign,
+    "duplicate": actions.duplicate_as_draft,
+    "not-reached": actions.get_or_create_draft_to_not_reached,
+    "test": actions.enqueue_test_message,
+    "ask": service_campaigns.ask_for_confirmation,
+    "confirm": service_campaigns.confirm_campaign,
 }
 
 
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             arguments = [to]
         elif action == "confirm":
             arguments = [service_campaigns.settings_digest(campaign)]
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             result = ACTIONS[action](campaign, *arguments, by=actor)
         except (ValueError, SendingBlocked) as error:

@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns import segment_forms
 from campaigns.audience_counts import count_or_estimate_segment_and_left_out
@@ -35,14 +35,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store, name, count, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        owner = get_store_or_command_error(store)
+        actor = get_operator_or_command_error(by) if by else "command line"
         values = {condition: options[condition] for condition in CONDITIONS if options[condition]}
         try:
             if count:
-                segment = segment_forms.build_unsaved_segment_or_validation_error(
-                    owner, name, values
-                )
+                segment = segment_forms.build_segment(owner, name, values)
             else:
                 segment = segment_forms.create_and_audit_segment_or_validation_error(
                     owner, name, values, by=actor

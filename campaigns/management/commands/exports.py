@@ -11,8 +11,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from astronote.common.command_times import day_argument
 from campaigns import exports
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         save.add_argument("file", type=Path)
 
     def handle(self, *, action: str, by: str | None, **options: Any) -> None:
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             getattr(self, f"_{action}")(actor, **options)
         except (ValidationError, exports.ExportUnavailable) as problem:
@@ -49,12 +49,12 @@ class Command(BaseCommand):
     def _request(
         self, by: Any, *, store: str, content: str, first: date | None, last: date | None, **_: Any
     ) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         run = exports.request_export(owner, content, exports.Days(first, last), by=by)
         self.stdout.write(f"export {run.pk} is being made")
 
     def _list(self, by: Any, *, store: str, **_: Any) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         for run in ExportRun.objects.filter(owner=owner).order_by("-pk")[:SHOWN]:
             size = "" if run.lines is None else f", {run.lines:,} rows"
             until = exports.available_until(run)

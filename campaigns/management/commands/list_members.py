@@ -5,8 +5,8 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns import list_members
 from campaigns.audience import local_today
@@ -30,15 +30,15 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, list_name, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        owner = get_store_or_command_error(store)
+        actor = get_operator_or_command_error(by) if by else "command line"
         contacts, problems = self._find_contacts_and_problems_or_command_error(owner, options)
         target = List.objects.filter(owner=owner, name=list_name).first()
         if target is None and action == "remove":
             raise CommandError(f"the store has no list {list_name!r}")
         target = target or List.objects.create(owner=owner, name=list_name)
         change = {
-            "add": list_members.add_unrestricted_contacts_of_store_to_list_and_audit,
+            "add": list_members.add_members,
             "remove": list_members.remove_contacts_from_list_and_audit,
         }[action]
         count = change(target, contacts, by=actor)

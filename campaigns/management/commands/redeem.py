@@ -5,8 +5,8 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns.signup.redeeming import RedemptionResult, find_offer, redeem
 
@@ -23,8 +23,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store, code, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        owner = get_store_or_command_error(store)
+        actor = get_operator_or_command_error(by) if by else "command line"
         offer = find_offer(owner.pk, code)
         if offer is None:
             raise CommandError("no message that the store has sent has this code")

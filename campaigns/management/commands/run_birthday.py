@@ -21,9 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, date, dry_run, **options):
-        counts = birthday.enqueue_birthday_messages_unless_running_elsewhere(
-            day_for_all_stores=date, dry_run=dry_run
-        )
+        counts = birthday.enqueue_birthday_messages(day_for_all_stores=date, dry_run=dry_run)
         if not counts:
             raise CommandError("another process sends the birthday messages now")
         if not dry_run:

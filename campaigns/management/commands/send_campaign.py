@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from astronote.common.command_times import time_argument
 from astronote.common.counts import counted_in_english
@@ -73,8 +73,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store, name, text, list_name, at, by, wait, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
-        account = get_active_operator_by_email_or_command_error(by) if by else None
+        owner = get_store_or_command_error(store)
+        account = get_operator_or_command_error(by) if by else None
         actor = account or "command line"
         template = None
         if options["template"]:
@@ -129,7 +129,7 @@ class Command(BaseCommand):
         campaign.save()
         try:
             if at:
-                schedule.schedule_campaign_and_enqueue_start_or_raise(campaign, at, by=actor)
+                schedule.schedule_campaign(campaign, at, by=actor)
             else:
                 enqueue.enqueue_campaign(campaign.pk, by=actor)
         except (SendingBlocked, ValueError) as error:

@@ -11,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns.direct_files import FilePlan, PriceChanged, plan_file, send_file
 from campaigns.service_campaigns import NotPermitted
@@ -37,8 +37,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store: str, file: Path, type: str, by: str | None, **options: Any) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        owner = get_store_or_command_error(store)
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             plan = plan_file(owner, file, type, options["encoding"])
             self._show(plan, as_json=options["json"])

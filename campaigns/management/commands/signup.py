@@ -7,8 +7,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from campaigns.models import Campaign, NfcTag, NfcTagType, PublicSignupEvent
 from campaigns.signup import branding, tags
@@ -51,8 +51,8 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        owner = get_store_or_command_error(store)
+        actor = get_operator_or_command_error(by) if by else "command line"
         try:
             if action == "page":
                 self._change_page(owner, actor, options)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.core.management.base import BaseCommand
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
 from astronote.common.command_times import day_argument
 from campaigns.audience import local_today
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--last", type=day_argument, help="default: today")
 
     def handle(self, *, store, first, last, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         last = last or local_today(owner)
         audit.write_entry("report exported", owner, by="command line", owner_id=owner.pk)
         first = first or last - timedelta(days=29)

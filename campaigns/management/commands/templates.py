@@ -5,14 +5,14 @@ import json
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from astronote.common.counts import counted_in_english
 from astronote.common.languages import language_of_store_or_country
 from campaigns.template_results import template_results
 from messaging.models import MessageTemplate
-from messaging.starter_templates import LANGUAGES, copy_missing_library_templates_and_audit
+from messaging.starter_templates import LANGUAGES, copy_library_templates
 
 
 class Command(BaseCommand):
@@ -30,11 +30,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, action, store, language, by, **options):
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         if action == "add-library":
-            actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+            actor = get_operator_or_command_error(by) if by else "command line"
             try:
-                count = copy_missing_library_templates_and_audit(
+                count = copy_library_templates(
                     owner, language or language_of_store_or_country(owner), by=actor
                 )
             except ValueError as error:

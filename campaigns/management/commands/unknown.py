@@ -16,9 +16,9 @@ from messaging.models import Batch, OutboundMessage
 from messaging.statuses import MessageStatus
 
 ACTIONS = {
-    "delivered": unknown_messages.mark_unknown_delivered_charge_and_audit,
-    "failed": unknown_messages.mark_unknown_failed_release_and_audit,
-    "resend": unknown_messages.requeue_unknown_not_sent_otherwise_or_raise,
+    "delivered": unknown_messages.mark_unknown_delivered,
+    "failed": unknown_messages.mark_unknown_failed,
+    "resend": unknown_messages.requeue_unknown,
 }
 
 

@@ -46,7 +46,7 @@ class Command(BaseCommand):
         else:
             self._print_record_of_processing(found)
         if undeclared := list(personal_data.undeclared_columns_of_personal_types()):
-            raise CommandError(f"not declared in any operations.py: {', '.join(undeclared)}")
+            raise CommandError(f"not declared in any declarations.py: {', '.join(undeclared)}")
 
     def _print_record_of_processing(self, found: Mapping[str, Any]) -> None:
         for what, value in found["controller"].items():

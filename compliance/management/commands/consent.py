@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.eligibility import SendingBlocked
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.command_times import time_or_day_argument
 from astronote.common.counts import counted_in_english
 from compliance import rights
@@ -65,9 +65,7 @@ class Command(BaseCommand):
         elif action == "ask":
             self._send_opt_in_request_or_command_error(contact)
         elif options["messages"] == ALL_MESSAGES:
-            count = rights.withdraw_all_consent_suppress_and_audit(
-                contact.phone or "", contact.owner_id, by=BY
-            )
+            count = rights.withdraw_all_consent(contact.phone or "", contact.owner_id, by=BY)
             self.stdout.write(f"{counted_in_english(count, 'consent')} withdrawn")
         else:
             changed = record_opt_out_and_audit(contact, MessageType(options["messages"]), by=BY)
@@ -75,7 +73,7 @@ class Command(BaseCommand):
 
     def _send_opt_in_request_or_command_error(self, contact: Contact) -> None:
         try:
-            request = opt_in_requests.get_or_send_opt_in_request_or_raise_blocked(contact, by=BY)
+            request = opt_in_requests.get_or_send_opt_in_request(contact, by=BY)
         except SendingBlocked as blocked:
             raise CommandError(str(blocked)) from None
         expires_at = request.expires_at
@@ -107,7 +105,7 @@ class Command(BaseCommand):
 
 
 def _get_contact_or_command_error(number: str, store: str) -> Contact:
-    owner = get_store_by_email_or_id_or_command_error(store)
+    owner = get_store_or_command_error(store)
     try:
         phone = parse_phone_to_e164_or_raise_unusable(
             number, phone_region_of_store_or_default(owner)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.accounts.models import User
 from compliance import off_boarding
 
@@ -41,7 +41,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *, store: str, **options: Any) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         if path := options["export"]:
             with path.open("wb") as file:
                 file.writelines(off_boarding.audit_and_iter_export_as_zip(owner, by=BY))
@@ -60,7 +60,7 @@ class Command(BaseCommand):
     ) -> None:
         if not 0 <= erase_in <= off_boarding.MAX_DAYS_UNTIL_ERASURE:
             raise CommandError(f"--erase-in {erase_in}: expected days from 0 on")
-        consequences = off_boarding.count_consequences_of_off_boarding_by_label(owner)
+        consequences = off_boarding.count_consequences(owner)
         if options["json"]:
             self.stdout.write(json.dumps(consequences))
         else:
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         if not yes and input(question).strip().lower() != owner.email:
             raise CommandError("nothing was changed")
         erase_on = off_boarding.utc_day_of_erasure(erase_in)
-        off_boarding.off_board_or_change_erase_day_and_enqueue(owner, erase_on=erase_on, by=BY)
+        off_boarding.off_board_store(owner, erase_on=erase_on, by=BY)
         for table, count in off_boarding.end_open_work_and_erase_data_if_due(owner.pk).items():
             self.stderr.write(f"{table}: {count:,} erased")
         self.stderr.write(f"{owner} has left; its data is erased from {erase_on} on")

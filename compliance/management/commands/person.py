@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.counts import counted_in_english
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             phone = parse_phone_to_e164_or_raise_unusable(number, settings.DEFAULT_PHONE_REGION)
         except UnusableCell as problem:
             raise CommandError(str(problem)) from None
-        owner_id = get_store_by_email_or_id_or_command_error(store).pk if store else None
+        owner_id = get_store_or_command_error(store).pk if store else None
         if action == "export":
             held = rights.collect_held_data_of_person_and_audit(phone, owner_id, by=BY)
             if path := options["html"]:
@@ -68,14 +68,14 @@ class Command(BaseCommand):
                 raise CommandError("; ".join(error.messages)) from None
             self.stdout.write(f"corrected at {counted_in_english(count, 'store')}")
         elif action == "object":
-            count = rights.withdraw_all_consent_suppress_and_audit(phone, owner_id, by=BY)
+            count = rights.withdraw_all_consent(phone, owner_id, by=BY)
             self.stdout.write(
                 f"{counted_in_english(count, 'consent')} withdrawn; the number is suppressed"
             )
         elif action == "restrict":
             if not options["reason"]:
                 raise CommandError("say why with --reason, such as --reason 'disputes the data'")
-            count = rights.wait_and_restrict_contacts_with_phone_and_audit(
+            count = rights.restrict_contacts_with_phone(
                 phone, owner_id, reason=options["reason"], by=BY
             )
             self.stdout.write(f"restricted at {counted_in_english(count, 'store')}")
@@ -93,7 +93,7 @@ class Command(BaseCommand):
         """Erase after a confirmation, and say what a search for the person still finds."""
         if not yes and input(f"Erase this number {scope_text} for good? [y/N] ").lower() != "y":
             raise CommandError("nothing was erased")
-        erasure = rights.erase_or_restrict_person_audit_and_find_traces(e164_phone, owner_id, by=BY)
+        erasure = rights.erase_or_restrict_person_by_phone(e164_phone, owner_id, by=BY)
         for kind, count in erasure.counts.items():
             self.stdout.write(f"{kind}: {count}")
         for owner in erasure.restricted:

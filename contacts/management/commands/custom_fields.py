@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
 from contacts.custom_fields import fields_of_store, fill_from_file
 from contacts.importing.import_refused import ImportRefused
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         filling.add_argument("file", type=Path, help="CSV or .xlsx: number, and keys of fields")
 
     def handle(self, *, action: str, store: str, **options: Any) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         try:
             getattr(self, f"_{action}")(owner, **options)
         except FileNotFoundError:

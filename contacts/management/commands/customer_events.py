@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from contacts.customer_events import (
     EventFile,
@@ -49,8 +49,8 @@ class Command(BaseCommand):
     def handle(
         self, *, store: str, file: Path | None, number: str | None, by: str | None, **options: Any
     ) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
-        actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        owner = get_store_or_command_error(store)
+        actor = get_operator_or_command_error(by) if by else "command line"
         if (file is None) == (number is None):
             raise CommandError("give a file, or --number with the event")
         rejected = 0

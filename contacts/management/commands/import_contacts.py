@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.command_times import time_or_day_argument
 from astronote.common.counts import counted_in_english
 from astronote.common.progress import wait_with_progress_bar
@@ -111,7 +111,7 @@ class Command(BaseCommand):
         wait: bool,
         **options: Any,
     ) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         try:
             choices = {
                 "has_header": options["has_header"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
 from astronote.common.counts import counted_in_english
 from contacts import suppressions
@@ -27,7 +27,7 @@ class Command(BaseCommand):
     def handle(
         self, *, action: str, file: Path | None, store: str | None, reason: str, **options: Any
     ) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store) if store else None
+        owner = get_store_or_command_error(store) if store else None
         if action == "export":
             self._write_suppressions_csv_to_file_or_output(file, owner.pk if owner else None)
             audit.write_entry(
@@ -37,23 +37,21 @@ class Command(BaseCommand):
         if file is None or not file.is_file():
             raise CommandError("name a file with one number a line")
         try:
-            counts = suppressions.import_suppressions_and_audit_or_refuse(
+            counts = suppressions.import_suppression_list(
                 file, owner, reason=reason, by="command line"
             )
         except ImportRefused as problem:
             raise CommandError(str(problem)) from None
         self.stdout.write(f"{counts['added']:,} added, {counts['known']:,} known before")
         if counts["unreadable_lines"]:
-            self.stderr.write(suppressions.describe_first_unreadable_lines_or_empty(counts))
+            self.stderr.write(suppressions.describe_unreadable_lines(counts))
 
     def _write_suppressions_csv_to_file_or_output(
         self, file: Path | None, owner_id: int | None
     ) -> None:
         if file is None:
-            suppressions.write_store_or_global_suppressions_as_csv_and_count(self.stdout, owner_id)
+            suppressions.write_suppressions_csv(self.stdout, owner_id)
             return
         with file.open("w", newline="", encoding="utf-8") as target:
-            count = suppressions.write_store_or_global_suppressions_as_csv_and_count(
-                target, owner_id
-            )
+            count = suppressions.write_suppressions_csv(target, owner_id)
         self.stdout.write(f"{counted_in_english(count, 'entry', 'entries')}")

@@ -14,8 +14,8 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import (
-    get_active_operator_by_email_or_command_error,
-    get_store_by_email_or_id_or_command_error,
+    get_operator_or_command_error,
+    get_store_or_command_error,
 )
 from astronote.accounts.models import User
 from astronote.common.command_times import time_or_day_argument
@@ -119,8 +119,8 @@ class Command(BaseCommand):
         }
 
     def handle(self, *, action: str, store: str, by: str | None, **options: Any) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
-        actor: By = get_active_operator_by_email_or_command_error(by) if by else "command line"
+        owner = get_store_or_command_error(store)
+        actor: By = get_operator_or_command_error(by) if by else "command line"
         options["action"] = action
         try:
             answer = self.actions()[action](owner, actor, options)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
 from astronote.common.command_times import day_argument
 from messaging.message_log import LogFilter, log_csv_lines
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--number", default="", help="to this number, in any form")
 
     def handle(self, *, store: str | None, **options: Any) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store) if store else None
+        owner = get_store_or_command_error(store) if store else None
         chosen = LogFilter(owner, **{name: options[name] for name in LogFilter._fields[1:]})
         audit.write_entry(
             "messages exported", by="command line", owner_id=owner.pk if owner else None

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from messaging.reply_reviews import (
     DecisionRefused,
-    decide_review_and_audit_or_raise_refused,
+    decide_review,
     describe_reviews,
     open_reviews,
 )
@@ -37,9 +37,7 @@ class Command(BaseCommand):
             raise CommandError("name the replies: manage.py replies list shows their ids")
         try:
             for reply_id in replies:
-                decide_review_and_audit_or_raise_refused(
-                    reply_id, is_opt_out=DECISIONS[action], by="command line"
-                )
+                decide_review(reply_id, is_opt_out=DECISIONS[action], by="command line")
         except DecisionRefused as refused:
             raise CommandError(str(refused)) from None
         result = {"decided": len(replies)}

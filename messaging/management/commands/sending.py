@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from astronote.accounts.lookup import get_active_operator_by_email_or_command_error
+from astronote.accounts.lookup import get_operator_or_command_error
 from astronote.common.counts import counted_in_english
 from messaging import sending_stop
 from messaging.models import SendingStop
@@ -62,11 +62,11 @@ def _end_named_or_only_account_stop_or_raise(reason: str | None, *, by: str | No
     Without a name only that of a refused account ends, and only if no other stands: the others need
     a look at what was restored.
     """
-    actor = get_active_operator_by_email_or_command_error(by) if by else "command line"
+    actor = get_operator_or_command_error(by) if by else "command line"
     if reason:
-        sending_stop.let_sending_go_on_or_raise(StopReason(reason), by=actor)
+        sending_stop.resume_sending(StopReason(reason), by=actor)
     elif others := SendingStop.objects.exclude(reason=StopReason.ACCOUNT_REFUSED):
         names = ", ".join(sorted(stop.reason for stop in others))
         raise sending_stop.CannotGoOn(f"name the reason; sending is stopped for: {names}")
     else:
-        sending_stop.end_stop_and_enqueue_due_batches(StopReason.ACCOUNT_REFUSED, by=actor)
+        sending_stop.end_stop(StopReason.ACCOUNT_REFUSED, by=actor)

@@ -12,9 +12,9 @@ from django.db.models import Field
 
 from astronote.accounts.eligibility import (
     SendingBlocked,
-    own_or_default_sender_or_raise_sending_blocked,
+    sender_of_store,
 )
-from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
+from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
 from messaging.credits import get_or_create_wallet
 
@@ -48,7 +48,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *, store: str, **options: Any) -> None:
-        owner = get_store_by_email_or_id_or_command_error(store)
+        owner = get_store_or_command_error(store)
         changes = dict(
             self._parse_setting_change_or_command_error(change) for change in options["set"]
         )
@@ -69,7 +69,7 @@ class Command(BaseCommand):
                 settings=sorted(changes),
             )
         try:
-            may_send = f"as {own_or_default_sender_or_raise_sending_blocked(owner)}"
+            may_send = f"as {sender_of_store(owner)}"
         except SendingBlocked as blocked:
             may_send = f"no: {blocked}"
         wallet = get_or_create_wallet(owner.pk)
