@@ -177,7 +177,7 @@ class ColumnGuess(NamedTuple):
         return next(iter(self.questions), None)
 
 
-def guess_columns_and_first_question(
+def guess_columns_and_questions(
     headings: Sequence[str],
     sample: Sequence[Sequence[str]],
     region: str,

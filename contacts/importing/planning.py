@@ -195,7 +195,7 @@ def plan_import_or_refuse(
         chosen = last_used
         notes.append(gettext("mapped as in the last import of these columns"))
     fixed = None if chosen is None else without_custom_fields(chosen)
-    guess = mapping.guess_columns_and_first_question(layout.headings, sample_cells, region, fixed)
+    guess = mapping.guess_columns_and_questions(layout.headings, sample_cells, region, fixed)
     notes += guess.notes
     fields = guess.fields
     custom_fields = (

@@ -8,7 +8,7 @@ import pytest
 from contacts.importing.consent_cells import Consent
 from contacts.importing.heading_words import canonical_heading_words
 from contacts.importing.headings import Meaning, read_heading
-from contacts.importing.mapping import guess_columns_and_first_question
+from contacts.importing.mapping import guess_columns_and_questions
 from contacts.importing.refusing_cells import title_names_opt_outs_or_former_people
 from contacts.importing.validating import build_row_validator
 
@@ -46,7 +46,7 @@ def guessed(table, region="GR"):
     """The headings of each field, notes and the question, of a table of cells by heading."""
     headings = list(table)
     rows = list(map(list, zip(*table.values(), strict=True)))
-    guess = guess_columns_and_first_question(headings, rows, region)
+    guess = guess_columns_and_questions(headings, rows, region)
     columns = {
         field: [headings[at] for at in positions] for field, positions in guess.fields.items()
     }
@@ -279,7 +279,7 @@ def test_a_no_in_a_column_of_notes_is_put_before_a_person(cell):
     columns, _, problem = guessed({"Notes": ["likes blue", cell], "Mobile": PHONES[:2]})
     assert "Notes may say who agreed" in problem
     headings = ["Notes", "Mobile"]
-    guess = guess_columns_and_first_question(
+    guess = guess_columns_and_questions(
         headings, [["likes blue", PHONES[0]], [cell, PHONES[1]]], "GR", CHOSEN
     )
     assert guess.fields == {"ignored": [0], "phone": [1]} and not guess.question
@@ -548,11 +548,11 @@ def test_birthdays_and_consent_are_not_guessed_in_a_file_with_headings():
 def test_without_headings_dates_of_adults_are_birthdays():
     rows = [["+306944000001", "Anna", "1985-03-25"], ["+306944000015", "Eva", "1990-05-03"]]
     headings = ["column 1", "column 2", "column 3"]
-    assert guess_columns_and_first_question(headings, rows, "GR").fields == {
+    assert guess_columns_and_questions(headings, rows, "GR").fields == {
         "phone": [0], "first_name": [1], "birthday": [2],
     }  # fmt: skip
     rows = [[*row[:2], "2024-01-02"] for row in rows]
-    assert "birthday" not in guess_columns_and_first_question(headings, rows, "GR").fields
+    assert "birthday" not in guess_columns_and_questions(headings, rows, "GR").fields
 
 
 EXPORTS = {
@@ -602,7 +602,7 @@ EXPORTS = {
 def test_the_columns_of_an_export_are_known(name):
     line, expected = EXPORTS[name]
     headings = line.split(",")
-    guess = guess_columns_and_first_question(headings, [[""] * len(headings)], "GR")
+    guess = guess_columns_and_questions(headings, [[""] * len(headings)], "GR")
     found = {field: [headings[at] for at in places] for field, places in guess.fields.items()}
     assert found == expected
 
@@ -628,7 +628,7 @@ def test_every_pair_of_halves_makes_no_phone_of_what_is_none():
 
 def two_customers(heading, cells):
     sample = [["Maria", "6971234567", cells[0]], ["Nikos", "6971234568", cells[1]]]
-    return guess_columns_and_first_question(["Name", "Mobile", heading], sample, "GR")
+    return guess_columns_and_questions(["Name", "Mobile", heading], sample, "GR")
 
 
 @pytest.mark.parametrize(
@@ -675,16 +675,14 @@ def test_an_answer_about_email_is_no_address():
 
 def test_answers_are_no_names_in_a_list_without_headings():
     sample = [["Μαρία Παππά", "6971234567", "ναι"], ["Νίκος Βας", "6971234568", "όχι"]]
-    guess = guess_columns_and_first_question(["column 1", "column 2", "column 3"], sample, "GR")
+    guess = guess_columns_and_questions(["column 1", "column 2", "column 3"], sample, "GR")
     assert guess.fields["phone"] == [1] and "last_name" not in guess.fields
     assert "column 3" in question_of(guess)
 
 
 def test_two_lists_side_by_side_are_asked_about():
     sample = [["Anna", "6971234567", "Eva", "6971234568"]]
-    guess = guess_columns_and_first_question(
-        ["Name", "Mobile", "Name (2)", "Mobile (2)"], sample, "GR"
-    )
+    guess = guess_columns_and_questions(["Name", "Mobile", "Name (2)", "Mobile (2)"], sample, "GR")
     assert "come twice" in question_of(guess)
 
 
@@ -1147,7 +1145,7 @@ def test_usual_headings_of_names_and_birthdays_are_known_in_more_languages(headi
 def test_a_mobile_under_the_word_for_another_place_is_used_if_it_is_the_only_one(mobile, other):
     headings = [mobile, other]
     rows = [["6944000001", "2101234567"], ["", "6944000112"], ["2101234568", "6944000907"]]
-    guess = guess_columns_and_first_question(headings, rows, "GR")
+    guess = guess_columns_and_questions(headings, rows, "GR")
     validate = build_row_validator(headings, guess.fields, "iso", "GR", sample=rows)
     assert [validate(list(row)).phone for row in rows] == [
         "+306944000001", "+306944000112", "+306944000907",
