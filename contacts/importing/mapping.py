@@ -165,11 +165,15 @@ class ColumnGuess(NamedTuple):
     """Positions of columns by field, preferred first, and notes for the person who imports.
 
     `questions` are what a person must answer first; none of them depends on another's answer.
+    `notes_in_doubt` are columns of which some cells refuse or mention messages, and
+    `consent_in_doubt` others of which nobody can tell whether they speak of consent.
     """
 
     fields: dict[str, list[int]]
     notes: list[str]
     questions: tuple[Question, ...] = ()
+    notes_in_doubt: tuple[int, ...] = ()
+    consent_in_doubt: tuple[int, ...] = ()
 
     @property
     def question(self) -> Question | None:
@@ -247,8 +251,21 @@ def _guess_and_first_question_on_consent(
         *guess.notes,
         *_notes_on_ignored_refusals(headings, sample, chosen.get("ignored", ())),
     ]
-    first_on_consent = next(iter(guess.questions_on_consent), None)
-    return ColumnGuess(fields, notes, tuple(guess.questions)), first_on_consent
+    in_doubt = [
+        question.position
+        for question in guess.questions_on_consent
+        if question.position is not None and question.position not in guess.notes_in_doubt
+    ]
+    return (
+        ColumnGuess(
+            fields,
+            notes,
+            tuple(guess.questions),
+            tuple(guess.notes_in_doubt),
+            tuple(in_doubt),
+        ),
+        next(iter(guess.questions_on_consent), None),
+    )
 
 
 def without_guessed_other_consent_if_consent_is_new(
@@ -323,6 +340,7 @@ class ColumnGuesser:
         self.notes: list[str] = []
         self.questions: list[Question] = []
         self.questions_on_consent: list[Question] = []
+        self.notes_in_doubt: list[int] = []
         self.used: set[int] = set()
         self.sms_answers: list[Column] = []
         self.unclear_sms: list[Column] = []
@@ -1181,6 +1199,7 @@ class ColumnGuesser:
 
     def _add_question_on_cells_refusing_messages(self, column: Column) -> None:
         """Ask about a column of notes, tags or kinds, of which some cells refuse messages."""
+        self.notes_in_doubt.append(column.position)
         at = column.position + 1
         count = len(column.row_indexes_matching(refuses_forbids_or_mentions_messages))
         self._add_question_on_consent(

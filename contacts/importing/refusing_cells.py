@@ -517,24 +517,51 @@ _PLAIN_NO = frozenset(["no", "nein", "non", "nee", "οχι", "oxi", "ohi"])
 
 
 def title_names_opt_outs_or_former_people(text: str) -> bool:
-    """Whether a title, a sheet's or a file's name says that the people in it want no messages.
-
-    So does one of people who have left or were deleted: nobody knows whether they still agree.
+    """Whether a title, a sheet's or a file's name says that nobody in it is to get messages.
 
     Args:
-        text: such as `Abmeldungen 2026`, `Inactive` or `unsubscribed_members.csv`.
+        text: see `title_names_opt_outs` and `title_names_former_people`.
+    """
+    return title_names_opt_outs(text) or title_names_former_people(text)
+
+
+def title_names_opt_outs(text: str) -> bool:
+    """Whether a title, a sheet's or a file's name says that the people in it want no messages.
+
+    Args:
+        text: such as `Abmeldungen 2026` or `unsubscribed_members.csv`.
     """
     words = _split_with_compounds(fold_case_and_accents(text.replace("_", " ")))
     return (
         cell_refuses_messages(text)
         or read_heading(text).meaning == Meaning.OPT_OUT
-        or "ended" in _concepts_of(words)
-        or any(word.startswith(ENDED) for word in words)
+        or "optout" in _concepts_of([first + second for first, second in pairwise(words)])
         or any(
             first in _NEGATIONS and second.startswith(_SENDING_BEGINNINGS)
             for first, second in pairwise(words)
         )
     )
+
+
+def title_names_former_people(text: str) -> bool:
+    """Whether a title or name speaks of people who have left or were deleted: `Inactive`.
+
+    Nobody knows whether they still agree.
+
+    Args:
+        text: such as `Inactive` or `Ehemalige Kunden`.
+    """
+    words = _split_with_compounds(fold_case_and_accents(text.replace("_", " ")))
+    return "ended" in _concepts_of(words) or any(
+        word == "ex" or word.startswith(_FORMER_BEGINNINGS) for word in words
+    )
+
+
+_FORMER_WORDS = (
+    "former lapsed ehemal excust exkund exclient ancien antigu πρωην voormalig tidligere byval "
+    "bivsi entis fost"
+)
+_FORMER_BEGINNINGS = (*ENDED, *_FORMER_WORDS.split())
 
 
 # A prohibition stands alone, or behind a name.

@@ -261,7 +261,6 @@ def test_sheets_with_the_same_headings_are_all_read(read, tmp_path):
     assert len(layout.sheets) == 2
     assert [cells[0] for _, cells in rows] == ["Anna", "Eva", "Anna"]
     assert [line for line, _ in rows] == [2, 3, 5]
-    assert any("not read" in note for note in layout.notes)
 
 
 def test_of_sheets_with_other_headings_a_person_chooses(read, refusal, tmp_path):
