@@ -172,7 +172,7 @@ OTHER_CHANNEL_WORDS = (
     "brief whatsapp viber telegram messenger web push app directmail courriel courrier appel "
     "correo llamada llamadas chiamata chiamate posta telefono cartas carta lettera appels "
     "fax telefoon telefonisch brev anrufe postal courriels correos τηλ τηλεφωνο τηλεφωνημα κληση "
-    "ταχυδρομειο arama eposta facebook messenger"
+    "ταχυδρομειο arama eposta facebook messenger newsletter"
 )
 # All ways of contact, in a column of them.
 ALL_WORDS = (

@@ -120,7 +120,7 @@ CONCEPTS = {
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
         "nazwisko prijmeni soyadi soyad efternamn efternavn etternavn sukunimi vezeteknev "
         "csaladnev perekonnanimi priezvisko priimek prezime презиме фамилия прізвище pavarde "
-        "uzvards sobrenome apelido mbiemri kenninafn"
+        "uzvards soyisim perenimi sobrenome apelido mbiemri kenninafn"
     ),
     "paternal": "paterno paternal",
     "maternal": "materno maternal",

@@ -135,6 +135,8 @@ def read_heading(text: str) -> Heading:
         known = CONCEPTS_BY_WORD.get(word, set())
         concepts |= known
         unknown += not known and not word.isdigit()
+    if _TYPE_PREFIX.match(text) and not CONCEPTS_BY_WORD.get(words[0]):
+        unknown -= 1
     if "post" in concepts and any(word.startswith(_NEWS_BEGINNINGS) for word in words):
         concepts.add("newsletter")  # `Lettre d'informations`, `Lettera informativa`
         unknown -= sum(
@@ -169,6 +171,8 @@ def read_heading(text: str) -> Heading:
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
+# Programmers write the type of a value before its name: `cVorname`, `dGeburtstag`.
+_TYPE_PREFIX = re.compile(r"[a-z](?=[A-Z][a-z])")
 _NEWS_BEGINNINGS = ("info", "news", "noti", "notiz", "nouvelle")
 
 
@@ -386,10 +390,20 @@ def _legend_has_yes_and_no(text: str) -> bool:
 
 
 def _legend_answers_or_names_ways_of_contact(text: str) -> bool:
-    """Whether codes stand for yes and no, or one of several for SMS: `(S=SMS, M=Mail)`."""
-    meant = list(map(canonical_heading_words, meaning_by_code(text).values()))
+    """Whether codes stand for answers, or one of several for SMS.
+
+    So do those of `(1 = ja, 2 = nein)`, `(S=SMS, M=Mail)` and `Rot = keine Werbung`.
+    """
+    meanings = list(meaning_by_code(text).values())
+    meant = list(map(canonical_heading_words, meanings))
     names_sms = any("sms" in CONCEPTS_BY_WORD.get(word, ()) for words in meant for word in words)
-    return _legend_has_yes_and_no(text) or (len(meant) > 1 and names_sms)
+    return (
+        _legend_has_yes_and_no(text)
+        or (len(meant) > 1 and names_sms)
+        or any(
+            read_heading(each).meaning in (Meaning.CONSENT, Meaning.OPT_OUT) for each in meanings
+        )
+    )
 
 
 _NEEDS_KNOWN_WORDS = frozenset(
@@ -643,12 +657,15 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         topical = True
     if not (negative or positive or topical):
         return None
+    if len(words) > 1 and words[-1] == "no" and concepts & {"topic", "newsletter", "optin"}:
+        # `Publi NO` beside `Publi SI`; or the number of a newsletter.
+        return Heading(Meaning.UNCLEAR_CONSENT, channel=_channel_of_consent(concepts))
     is_of_appointments = {"sms", "service"} <= concepts  # `Termin-Erinnerung per SMS`
     others = {"id", "place", "name", "number", "date", "last", "label"}
     if not (negative or positive) and concepts & (
         others if is_of_appointments else others | {"other"}
     ):
-        return Heading(Meaning.OTHER)
+        return Heading(Meaning.OTHER, is_sure=is_sure)
     if concepts & {"company", "other_person", "dependant"} and not (negative or positive):
         return Heading(Meaning.OTHER)
     channel = _channel_of_consent(concepts)

@@ -673,6 +673,12 @@ class ColumnGuesser:
         elif plain and not full:
             full = plain
         last = self._with_particles_of_names(self._last_name_then_second_surname_columns(last))
+        if (
+            first
+            and not (last or full)
+            and first[0].matching_share(looks_like_full_name) >= (MIN_NAME_SHARE)
+        ):
+            first, full = [], first  # `Jméno` is the full name, too
         if not (first or last or full):
             full = self._first_company_column_of_person_names() or self._full_names_by_cells()
         if not self.has_headings and self.used and not (first or last or full):
@@ -818,7 +824,11 @@ class ColumnGuesser:
         particles = [
             column
             for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.OTHER)
-            if column not in last and column.matching_share(has_only_particles) == 1
+            if column not in last
+            and column.matching_share(has_only_particles) == 1
+            # `de` in each row is a language.
+            and not (column.meaning == Meaning.OTHER and column.heading.is_sure)
+            and not all(column.rows)
         ]
         return [*particles, *last] if len(particles) == 1 == len(last) else last
 
@@ -1002,9 +1012,11 @@ class ColumnGuesser:
             Meaning.CONSENT_DETAIL,
         )
         has_sms = bool(self.has_chosen_consent or self.sms_answers) or any(
-            column.heading.channel == Channel.SMS
-            and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
-            for column in spoken
+            heading.channel == Channel.SMS and heading.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
+            for heading in (
+                *(column.heading for column in spoken),
+                *(read_heading(self.headings[at]) for at in self.chosen.get("sms_opt_out", ())),
+            )
         )
         has_marketing = has_sms or any(
             column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
@@ -1094,11 +1106,11 @@ class ColumnGuesser:
                 self._add_question_whether_column_is_consent(column)
 
     def _ask_about_times_that_may_end_consent(self) -> None:
-        """Ask about dates beside a consent, in words not all known, that few have who agreed.
+        """Ask about dates of consents, in words not all known, that few have who agreed.
 
         Who agreed has a time of it; few have one of taking it back.
         """
-        for column in self._unused_filled_columns(Meaning.CONSENT_TIME):
+        for column in self._unused_filled_columns(Meaning.CONSENT_TIME, Meaning.CONSENT):
             if column.heading.is_sure or column.heading.channel in CHANNELS_OF_OTHER_THINGS:
                 continue
             dated = column.row_indexes_matching(looks_like_date_with_year)
@@ -1137,6 +1149,8 @@ class ColumnGuesser:
     def _add_questions_on_states_that_may_be_opt_outs(self) -> None:
         """Ask about columns by which somebody may be meant to get no messages."""
         for column in self._unused_filled_columns(Meaning.STATUS, Meaning.PERSON, Meaning.ENDED):
+            if len(column.all_cells) > 2 and _counts_up_in_small_steps(column):
+                continue  # numbers of customers
             in_doubt = set()
             if column.meaning == Meaning.ENDED:
                 in_doubt = column.row_indexes_matching(
@@ -1218,6 +1232,8 @@ class ColumnGuesser:
         )
 
     def _add_question_on_consent(self, question: Question) -> None:
+        if question.position in [asked.position for asked in self.questions_on_consent]:
+            return
         self.questions.append(question)
         self.questions_on_consent.append(question)
 
