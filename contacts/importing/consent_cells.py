@@ -423,6 +423,8 @@ class ConsentColumn:
                 return Consent.AGREES
             if channels := channels_if_cell_lists_only_channels(text):
                 return Consent.AGREES if "sms" in channels else Consent.WITHHELD
+        if read_heading(text).meaning == Meaning.OPT_OUT:
+            return Consent.OPTED_OUT  # `red = no advertising`, whatever the column asks
         return self._parse_symbols_or_words(text)
 
     def _parse_answer_for_sms_or_channel_list(self, text: str) -> Consent | None:

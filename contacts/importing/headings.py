@@ -125,7 +125,9 @@ def read_heading(text: str) -> Heading:
     """
     if text == REJECTION_HEADING:
         return Heading(Meaning.REJECTION)
-    words = canonical_heading_words(without_legend(_without_date_format(text)))
+    words = canonical_heading_words(
+        _TYPE_PREFIX.sub("", without_legend(_without_date_format(text)))
+    )
     without_answers = _without_yes_no_pair(words)
     asks = without_answers != words or _legend_answers_or_names_ways_of_contact(text)
     words = without_answers
@@ -135,8 +137,6 @@ def read_heading(text: str) -> Heading:
         known = CONCEPTS_BY_WORD.get(word, set())
         concepts |= known
         unknown += not known and not word.isdigit()
-    if _TYPE_PREFIX.match(text) and not CONCEPTS_BY_WORD.get(words[0]):
-        unknown -= 1
     if "post" in concepts and any(word.startswith(_NEWS_BEGINNINGS) for word in words):
         concepts.add("newsletter")  # `Lettre d'informations`, `Lettera informativa`
         unknown -= sum(
@@ -171,8 +171,8 @@ def read_heading(text: str) -> Heading:
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
-# Programmers write the type of a value before its name: `cVorname`, `dGeburtstag`.
-_TYPE_PREFIX = re.compile(r"[a-z](?=[A-Z][a-z])")
+# Some programs write the type of a value before its name: `cVorname`, `dGeburtstag`, `nAlter`.
+_TYPE_PREFIX = re.compile(r"^[bcdfknt](?=[A-Z][a-z])")
 _NEWS_BEGINNINGS = ("info", "news", "noti", "notiz", "nouvelle")
 
 
@@ -225,6 +225,27 @@ def heading_names_messages_or_marketing(text: str) -> bool:
     return "sms" in concepts or (
         not concepts.isdisjoint({"topic", "advertising"}) and concepts.isdisjoint(_OTHER_CHANNELS)
     )
+
+
+def heading_may_deny(text: str) -> bool:
+    """Whether a heading ends with `no`, for a number or to deny what it names: `SMS NO`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = _without_yes_no_pair(canonical_heading_words(text))
+    return len(words) > 1 and words[-1] == "no"
+
+
+def heading_names_any_messages(text: str) -> bool:
+    """Whether a heading names SMS, a newsletter, advertising or marketing.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return not concepts.isdisjoint({"sms", "newsletter", "topic", "advertising"})
 
 
 _OTHER_CHANNELS = frozenset({"whatsapp", "email", "newsletter", "call", "post"})

@@ -80,6 +80,8 @@ from contacts.importing.headings import (
     Whose,
     heading_is_of_second_surname,
     heading_is_unknown_or_names_notes,
+    heading_may_deny,
+    heading_names_any_messages,
     heading_names_calling_code,
     heading_names_messages_or_marketing,
     heading_names_notes,
@@ -351,7 +353,8 @@ class ColumnGuesser:
             if not column.cells and len(set(column.rows)) < 2:
                 continue
             is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE
-            if is_answered and column.heading.is_sure and not has_cross_of_unknown_sense(column):
+            is_sure = column.heading.is_sure and not heading_may_deny(column.text)
+            if is_answered and is_sure and not has_cross_of_unknown_sense(column):
                 self.sms_answers.append(column)
             else:
                 # `SMS off` may ask for a no, and unknown answers and marks may be one.
@@ -635,7 +638,7 @@ class ColumnGuesser:
             emails = emails if len(emails) == 1 else []
         self._assign_columns_to_field_and_mark_used("email", emails)
 
-    def _map_name_columns_by_heading_else_cells(self) -> None:
+    def _map_name_columns_by_heading_else_cells(self) -> None:  # noqa: C901 - in their order
         first, last, full = (
             columns_with_rank_of_first(
                 self._columns_of_person_with_phone(self._ranked_columns_with_meaning(meaning))
@@ -672,6 +675,8 @@ class ColumnGuesser:
                 first = plain
         elif plain and not full:
             full = plain
+        elif first and not (last or full) and _are_mostly_full_names(first[0]):
+            first, full = [], first  # `Jméno` is the full name, too
         last = self._with_particles_of_names(self._last_name_then_second_surname_columns(last))
         if (
             first
@@ -1106,7 +1111,7 @@ class ColumnGuesser:
                 self._add_question_whether_column_is_consent(column)
 
     def _ask_about_times_that_may_end_consent(self) -> None:
-        """Ask about dates of consents, in words not all known, that few have who agreed.
+        """Ask about dates or marks of consents, in words not all known, that few have who agreed.
 
         Who agreed has a time of it; few have one of taking it back.
         """
@@ -1114,6 +1119,8 @@ class ColumnGuesser:
             if column.heading.is_sure or column.heading.channel in CHANNELS_OF_OTHER_THINGS:
                 continue
             dated = column.row_indexes_matching(looks_like_date_with_year)
+            if column.meaning == Meaning.CONSENT and len(set(column.all_cells)) == 1:
+                dated = column.row_indexes_matching(bool)
             agreeing = self._row_numbers_with_consent()
             if dated - self._row_indexes_with_opt_out() and len(dated & agreeing) * 2 < len(
                 agreeing
@@ -1312,8 +1319,14 @@ class ColumnGuesser:
             return True
         if not column.heading.is_sure and may_answer_for_messages(column):
             return True
-        if not column.heading.is_sure and holds_recent_dates_of_few(column):
-            return True  # of taking back a consent, say
+        if not column.heading.is_sure and (
+            holds_recent_dates_of_few(column)  # of taking back a consent, say
+            or (
+                heading_names_any_messages(column.text)
+                and holds_two_values_or_dates_and_blanks(column)
+            )
+        ):
+            return True
         return (not column.heading.is_sure and bool(row_indexes_of_negated_values(column))) or (
             not self.fields.get("sms_consent") and names_channels_but_not_always_sms(column)
         )
@@ -1365,6 +1378,10 @@ class ColumnGuesser:
                 self._add_question_on_cells_refusing_messages(column)
             elif self._may_hold_consent_in_other_words(column):
                 self._add_question_whether_column_is_consent(column)
+
+
+def _are_mostly_full_names(column: Column) -> bool:
+    return column.matching_share(looks_like_full_name) >= MIN_NAME_SHARE
 
 
 def _holds_parts_of_country(column: Column, region: str) -> bool:

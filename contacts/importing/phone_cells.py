@@ -268,8 +268,8 @@ def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> Ph
         except UnusableCell:
             continue
         if len(found) > 1:
-            return PhoneConvention.UNKNOWN
-    return found.pop() if found else PhoneConvention.UNKNOWN
+            break
+    return found.pop() if len(found) == 1 else PhoneConvention.UNKNOWN
 
 
 def _is_national_with_zero(text: str) -> bool:

@@ -2,10 +2,11 @@
 
 import itertools
 import random
+from datetime import UTC
 
 import pytest
 
-from contacts.importing.consent_cells import Consent
+from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.heading_words import canonical_heading_words
 from contacts.importing.headings import Meaning, read_heading
 from contacts.importing.mapping import guess_columns_and_questions
@@ -1167,3 +1168,84 @@ def test_numbers_that_are_no_phones_under_such_a_word_are_not_used():
 )
 def test_dates_of_visits_and_registrations_are_not_asked_about(heading, cells):
     assert not guessed({"Mobile": PHONES, heading: cells})[2]
+
+
+def asked_about(headings, rows, region="DE", chosen=None):
+    guess = guess_columns_and_questions(headings, rows, region, chosen)
+    return [headings[question.position] for question in guess.questions], guess
+
+
+@pytest.mark.parametrize("cells", ["x    ", ["2024-02-03", "", "", "", ""]])
+@pytest.mark.parametrize(
+    "heading",
+    ["Rev. consenso", "Consenso rev", "Einw. zurück", "Consentement fin", "Consent pulled"],
+)
+def test_dates_or_a_mark_of_few_under_a_consent_in_unknown_words_are_asked_about(heading, cells):
+    rows = [[f"015123456{n}", cell.strip(), "ja"] for n, cell in enumerate(cells, 700)]
+    asked, guess = asked_about(["Handy", heading, "Werbung ok"], rows)
+    assert asked == [heading] and guess.fields["sms_consent"] == [2]
+
+
+@pytest.mark.parametrize("heading", ["Rev. consenso", "Widerr. Einwilligung", "Consent refus."])
+def test_answers_under_what_may_be_a_withdrawal_cut_short_are_asked_about(heading):
+    rows = [[f"015123456{700 + n}", "nein" if n else "ja", "ja"] for n in range(4)]
+    assert asked_about(["Handy", heading, "Werbung ok"], rows)[0] == [heading]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "NewsletterAllowanceAt",
+        "SMS zugelassen am",
+        "Mailing gewollt",
+        "SMS welcome",
+        "Marketing qx",
+    ],
+)
+def test_dates_that_not_all_have_under_messages_in_unknown_words_are_asked_about(heading):
+    cells = ["2024-02-03 10:11:12", "2024-02-04 10:11:12", "0000-00-00 00:00:00", ""]
+    rows = [[f"015123456{n}", cell] for n, cell in enumerate(cells, 700)]
+    assert asked_about(["Handy", heading], rows)[0] == [heading]
+
+
+@pytest.mark.parametrize("cells", ["x    ", ["si", "no", "si", "no", "no"]])
+@pytest.mark.parametrize("heading", ["SMS NO", "Publi NO", "Marketing no", "Newsletter No"])
+def test_a_no_behind_what_is_sent_may_deny_it(heading, cells):
+    rows = [[f"6123456{n}", cell.strip()] for n, cell in enumerate(cells, 10)]
+    assert heading in asked_about(["Móvil", heading], rows, "ES")[0]
+
+
+@pytest.mark.parametrize(
+    ("heading", "code"),
+    [
+        ("Rot = keine Werbung", "rot"), ("x = kein SMS", "X"), ("N = no marketing", "N"),
+        ("s = pas de publicité", "s"), ("Info (1 = sin publicidad)", "1"),
+    ],
+)  # fmt: skip
+def test_a_code_that_a_heading_explains_as_a_no_is_asked_about_and_read(heading, code):
+    rows = [["015123456701", ""], ["015123456702", code], ["015123456703", ""]]
+    assert asked_about(["Handy", heading], rows)[0] == [heading]
+    for is_opt_out in (True, False):
+        column = ConsentColumn(
+            [code], is_opt_out=is_opt_out, heading=heading, date_order="iso", zone=UTC
+        )
+        assert column.read(code).consent == Consent.OPTED_OUT
+
+
+def test_an_opt_out_of_email_stays_one_after_that_of_sms_was_chosen():
+    headings = ["Móvil", "NoEnviarSMS", "NoEnviarEmail"]
+    rows = [["612345601", "0", "-1"], ["612345602", "-1", "0"]]
+    for chosen in (None, {"phone": [0], "sms_opt_out": [1]}):
+        assert asked_about(headings, rows, "ES", chosen)[1].fields["sms_opt_out"] == [1]
+
+
+def test_no_column_is_asked_about_twice():
+    rows = [["512345601", "t", "t"], ["512345602", "t", "n"], ["512345603", "n", "t"]]
+    asked, _ = asked_about(["Telefon", "Zgoda na newsletter", "Zgoda na SMS"], rows, "PL")
+    assert asked == ["Zgoda na newsletter", "Zgoda na SMS"]
+
+
+@pytest.mark.parametrize("heading", ["kKunde", "CodCliente", "Kunde", "Contact"])
+def test_numbers_of_customers_are_no_answers(heading):
+    rows = [[str(n), f"01512345670{n}"] for n in range(1, 4)]
+    assert not asked_about([heading, "Handy"], rows)[0]

@@ -265,3 +265,26 @@ def test_halves_of_names_are_known_in_questions_of_forms_and_in_more_languages(f
     rows = [["Qwert", "Zxcv", "6900000001"], ["Uiop", "Bnm", "6900000002"]]
     names, _ = read_rows([first, last, "Kontakt Xyz Mobil"], rows)
     assert names == [("Qwert", "Zxcv"), ("Uiop", "Bnm")]
+
+
+@pytest.mark.parametrize(
+    ("heading", "code"), [("locale", "de"), ("Sprache", "da"), ("Lng", "de"), ("xx", "el")]
+)
+def test_the_code_of_a_language_is_no_part_of_a_name(heading, code):
+    rows = [[number, "Anna", "Weber", code] for number in numbers(4)]
+    names, _ = read_rows(["Mobile", "First name", "Last name", heading], rows)
+    assert set(names) == {("Anna", "Weber")}
+
+
+@pytest.mark.parametrize("heading", ["Jméno", "Vorname", "Prénom", "Imię", "First name"])
+def test_full_names_in_the_only_column_of_names_are_divided(heading):
+    names = ["Anna Nováková", "Jan Dvořák", "Eva Malá", "Petr Svoboda"]
+    found, _ = read_rows(["Mobile", heading], list(map(list, zip(numbers(4), names, strict=True))))
+    assert found[1] == ("Jan", "Dvořák")
+    rows = [[number, name, "Berg"] for number, name in zip(numbers(4), names, strict=True)]
+    assert read_rows(["Mobile", heading, "Last name"], rows)[0][1] == ("Jan Dvořák", "Berg")
+
+
+def test_names_are_known_behind_the_type_that_a_program_writes_before_them():
+    rows = [[number, "Anna", "Weber"] for number in numbers(3)]
+    assert read_rows(["cMobil", "cVorname", "cNachname"], rows)[0][0] == ("Anna", "Weber")
