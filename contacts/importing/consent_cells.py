@@ -298,6 +298,9 @@ class ConsentColumn:
                 if letters == {yes, no}:
                     self.yes.add(yes)
                     self.no.add(no)
+        if {"in", "out"} <= set(map(fold_to_alphanumeric, texts)):
+            self.yes.add("in")
+            self.no.add("out")
         for code, words in meaning_by_code(heading).items():
             self.legend[fold_to_alphanumeric(code)] = self._parse_meaning_of_code(words)
         self._stop_reading_1_as_yes_beside_other_numbers(texts)

@@ -1272,8 +1272,17 @@ class ColumnGuesser:
     def _has_consent_to_sms_or_marketing(self) -> bool:
         """Whether a column says who agreed to either, by its heading or as a person chose."""
         return bool(self.has_chosen_consent or self.sms_answers) or any(
-            heading_names_messages_or_marketing(column.text)
-            and column.position in self.fields.get("sms_consent", ())
+            (
+                heading_names_messages_or_marketing(column.text)
+                and column.position in self.fields.get("sms_consent", ())
+            )
+            or (
+                # A bar to advertising that is answered for everybody, such as `Werbesperre`.
+                column.meaning == Meaning.OPT_OUT
+                and column.heading.channel in (Channel.SMS, Channel.ANY)
+                and column.position in self.fields.get("sms_opt_out", ())
+                and all(column.rows)
+            )
             for column in self.columns
         )
 

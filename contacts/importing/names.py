@@ -221,11 +221,16 @@ def split_into_first_and_last_name(
     return " ".join(words[:start]), " ".join(words[start:])
 
 
+_INITIALS = re.compile(r"(?:[^\W\d_]\.-?)+")  # `J.-P.`
+
+
 def _split_into_given_and_family_by_capitals(
     words: list[str],
 ) -> tuple[list[str], list[str]] | None:
     """The given and the family names of `LEFÈVRE Camille` or `Camille DE LA TOUR`, else nothing."""
-    capitals = [len(word) > 1 and word.isupper() for word in words]
+    capitals = [
+        len(word) > 1 and word.isupper() and not _INITIALS.fullmatch(word) for word in words
+    ]
     count = capitals.count(True)
     if not 0 < count < len(words):
         return None

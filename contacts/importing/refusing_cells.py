@@ -334,7 +334,10 @@ def cell_refuses_messages(cell_text: str) -> bool:
         )
     ):
         return True
-    return any(map(_clause_refuses_messages_or_asks_erasure, _clauses_of(cell_text)))
+    return any(
+        _denies_messages_behind(clause) or _clause_refuses_messages_or_asks_erasure(clause)
+        for clause in _clauses_of(cell_text)
+    )
 
 
 def cell_refuses_messages_without_naming_opt_out(cell_text: str) -> bool:
@@ -638,6 +641,26 @@ def _clause_refuses_messages_or_asks_erasure(words: list[str]) -> bool:
         if "privacy" in concepts and about & {"optout", "ended"}:
             return True
     return False
+
+
+def _denies_messages_behind(words: list[str]) -> bool:
+    """Whether a few words name messages and end with a no: `SMS bitte nicht`, `Werbung: nein`."""
+    said = [word for word in words if word not in _POLITE_WORDS]
+    if not said or said[-1] not in _NEGATIONS_BEHIND:
+        return False
+    denied = [word for word in said[:-1] if not word.isdecimal()]
+    ways = [_concepts_of([word]) & _WAYS_OF_CONTACT for word in denied]
+    last_way = next(filter(None, reversed(ways)), set())  # `SMS yes, e-mail no`
+    return len(denied) < MAX_WORDS_OF_PROHIBITION and bool(last_way & _MARKETING_CONCEPTS)
+
+
+_WAYS_OF_CONTACT = frozenset(
+    {"sms", "newsletter", "advertising", "topic", "email", "call", "post", "phone", "whatsapp"}
+)
+_POLITE_WORDS = frozenset(
+    ["bitte", "danke", "mehr", "please", "thanks", "merci", "plus", "grazie", "gracias", "mas"]
+)
+_NEGATIONS_BEHIND = frozenset(["nicht", "nein", "no", "non", "nee", "niet", "pas", "οχι", "oxi"])
 
 
 def _is_requested_of_person(words: list[str]) -> bool:

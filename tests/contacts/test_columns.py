@@ -615,6 +615,8 @@ def test_the_columns_of_an_export_are_known(name):
         ("Kundennummer", ("kunde", "nummer")), ("SMSOptIn", ("sms", "optin")),
         ("Τηλέφωνο", ("τηλεφωνο",)), ("Straße", ("strasse",)), ("", ()), ("№", ("no",)),
         ("landLine", ("landline",)), ("sms oPT-oUT", ("sms", "optout")),
+        ("SMS配信", ("sms", "配信")),
+        ("ДатаРождения", ("дата", "рождения")),
     ],
 )  # fmt: skip
 def test_a_heading_is_split_into_words(heading, words):
@@ -1186,7 +1188,7 @@ def test_dates_or_a_mark_of_few_under_a_consent_in_unknown_words_are_asked_about
     assert asked == [heading] and guess.fields["sms_consent"] == [2]
 
 
-@pytest.mark.parametrize("heading", ["Rev. consenso", "Widerr. Einwilligung", "Consent refus."])
+@pytest.mark.parametrize("heading", ["Rev. consenso", "Widerr. Einwilligung", "Consent rej."])
 def test_answers_under_what_may_be_a_withdrawal_cut_short_are_asked_about(heading):
     rows = [[f"015123456{700 + n}", "nein" if n else "ja", "ja"] for n in range(4)]
     assert asked_about(["Handy", heading, "Werbung ok"], rows)[0] == [heading]
@@ -1197,7 +1199,7 @@ def test_answers_under_what_may_be_a_withdrawal_cut_short_are_asked_about(headin
     [
         "NewsletterAllowanceAt",
         "SMS zugelassen am",
-        "Mailing gewollt",
+        "Newsletter gewollt",
         "SMS welcome",
         "Marketing qx",
     ],
@@ -1249,3 +1251,27 @@ def test_no_column_is_asked_about_twice():
 def test_numbers_of_customers_are_no_answers(heading):
     rows = [[str(n), f"01512345670{n}"] for n in range(1, 4)]
     assert not asked_about([heading, "Handy"], rows)[0]
+
+
+@pytest.mark.parametrize("heading", ["KATALOG", "MAHNSPERRE", "Kreditsperre", "Brief"])
+def test_letters_and_dunning_are_not_asked_about_beside_a_bar_to_advertising(heading):
+    rows = [[f"015123456{700 + n}", "JN"[n % 2], "NJ"[n == 3]] for n in range(6)]
+    asked, guess = asked_about(["Handy", heading, "WERBESPERRE"], rows)
+    assert not asked and guess.fields["sms_opt_out"] == [2]
+
+
+@pytest.mark.parametrize("heading", ["Termin-SMS", "Receives appointment texts", "SMS de cita"])
+def test_messages_on_appointments_are_not_asked_about_beside_a_consent_to_sms(heading):
+    rows = [[f"015123456{700 + n}", "ja", "nein" if n else "ja"] for n in range(6)]
+    asked, guess = asked_about(["Handy", heading, "SMS-Werbung"], rows)
+    assert not asked and guess.fields["sms_consent"] == [2]
+
+
+def test_in_and_out_are_answers_beside_each_other():
+    column = ConsentColumn(["IN", "OUT"], is_opt_out=False, date_order="iso", zone=UTC)
+    assert [column.read(cell).consent for cell in ("IN", "OUT")] == [
+        Consent.AGREES,
+        Consent.OPTED_OUT,
+    ]
+    column = ConsentColumn(["OUT", "late"], is_opt_out=False, date_order="iso", zone=UTC)
+    assert column.read("OUT").problem

@@ -288,3 +288,8 @@ def test_full_names_in_the_only_column_of_names_are_divided(heading):
 def test_names_are_known_behind_the_type_that_a_program_writes_before_them():
     rows = [[number, "Anna", "Weber"] for number in numbers(3)]
     assert read_rows(["cMobil", "cVorname", "cNachname"], rows)[0][0] == ("Anna", "Weber")
+
+
+def test_initials_are_no_family_names_in_capitals():
+    assert not writes_family_in_capitals(["A. de Vries", "J.P. Bakker", "E.-M. Smit"])
+    assert writes_family_in_capitals(["LEFÈVRE Camille", "J.-P. MARTIN"])
