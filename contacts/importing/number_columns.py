@@ -19,7 +19,7 @@ from contacts.importing.reading import Layout
 # A column without a telling heading holds numbers if so many of its cells do.
 MIN_NUMBER_SHARE = 0.6
 # What a heading may say of a column that holds numbers nevertheless.
-POSSIBLE_NUMBERS = (Meaning.UNKNOWN, Meaning.NUMBER, Meaning.PERSON)
+POSSIBLE_NUMBERS = (Meaning.UNKNOWN, Meaning.NUMBER, Meaning.PERSON, Meaning.OPT_OUT)
 
 
 class NumberColumns:

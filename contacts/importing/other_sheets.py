@@ -75,8 +75,8 @@ def read_other_sheets_or_refuse(
 ) -> OtherSheets:
     """Read who says no on the sheets of a workbook that are not imported, hidden ones too.
 
-    Everybody says no on a sheet whose name or title names opt-outs, unless its columns tell some
-    who say yes from others who say no. People who have left, and those of whom nobody can tell what
+    Everybody says no on a sheet whose name or title names opt-outs, but those of whom a column says
+    otherwise by which others say no. People who have left, and those of whom nobody can tell what
     a column says of them, give no consent.
 
     Args:
@@ -122,10 +122,14 @@ def read_other_sheets_or_refuse(
 
 
 class _PersonOfSheet(NamedTuple):
+    """A row of a sheet: who it is, what its columns say of consent, and the titles above it."""
+
     line: int
     phones: list[str]
     emails: list[str]
     said: ConsentCell
+    title: Consent
+    has_answer: bool
 
 
 class _SheetReader:
@@ -155,6 +159,7 @@ class _SheetReader:
             layout.headings, fields, DateOrder.ISO, region, sample=cells, zone=zone
         )
         self.consents_at = [at for each in mapping.CONSENT_FIELDS for at in fields.get(each, ())]
+        self.answers_at = [*fields.get("sms_consent", ()), *fields.get("sms_opt_out", ())]
         self.doubts_at = guess.consent_in_doubt
         # A sheet of something else, such as a legend of codes, is about nobody.
         self.is_of_people = bool(
@@ -218,42 +223,43 @@ class _SheetReader:
         return notes
 
     def _people_who_say_no_or_are_in_doubt(self) -> list[_PersonOfSheet]:
-        title = max(
-            map(_consent_by_title, [self.name, *(text for _, text in self.layout.titles)]),
-        )
+        titles = [
+            self.name,
+            *(text for _, text in self.layout.titles),
+            *(self.layout.headings[at] for at in self.numbers.positions),  # `No SMS to:`
+        ]
+        title = max(map(_consent_by_title, titles))
         if not self.is_of_people and title == Consent.SILENT:
             return []
-        people, agreeing_and_refusing = [], set()
+        people = []
         for line, cells in self._numbered_rows_with_numbers_in_headings():
+            said = self._said_in_row(cells)
             texts = [cell.strip() for cell in cells if cell.strip()]
+            if max(said.consent, title) <= Consent.AGREES and len(texts) > 1:
+                continue
             phones = self.numbers.find_all_possible_numbers_of_row(cells)
             emails = [text.lower() for text in texts if looks_like_email(text)]
             if len(texts) == 1 and not (phones or emails) and _consent_by_title(texts[0]) > title:
                 title = _consent_by_title(texts[0])
                 continue
-            said = self._said_in_row(cells)
-            agreeing_and_refusing |= {said.consent} & {Consent.AGREES, Consent.OPTED_OUT}
             if max(said.consent, title) > Consent.AGREES:
-                people.append((_PersonOfSheet(line, phones, emails, said), title))
-        tells_apart = len(agreeing_and_refusing) == 2
+                has_answer = _is_any_filled(cells, self.answers_at)
+                people.append(_PersonOfSheet(line, phones, emails, said, title, has_answer))
+        tells_apart = any(person.said.consent == Consent.OPTED_OUT for person in people)
         return [
             person
-            if person.said.consent >= title_above
-            else person._replace(said=ConsentCell(title_above))
-            for person, title_above in people
-            if not (tells_apart and person.said.consent == Consent.AGREES)
+            if person.said.consent >= person.title
+            else person._replace(said=ConsentCell(person.title))
+            for person in people
+            if person.said.consent > Consent.AGREES or not (tells_apart and person.has_answer)
         ]
 
     def _said_in_row(self, cells: list[str]) -> ConsentCell:
         """What the columns of consent say; those that nobody understands put a person in doubt."""
         said = self.consent_of(cells)
-
-        def is_any_filled(positions: Sequence[int]) -> bool:
-            return any(at < len(cells) and cells[at].strip() for at in positions)
-
-        if said.consent == Consent.WITHHELD and not is_any_filled(self.consents_at):
+        if said.consent == Consent.WITHHELD and not _is_any_filled(cells, self.consents_at):
             said = ConsentCell(Consent.SILENT)  # a blank is no no
-        if said.consent < Consent.WITHHELD and is_any_filled(self.doubts_at):
+        if said.consent < Consent.WITHHELD and _is_any_filled(cells, self.doubts_at):
             said = ConsentCell(Consent.WITHHELD)
         return said
 
@@ -262,6 +268,10 @@ class _SheetReader:
         if self.numbers.find_all_possible_numbers_of_row(headings):
             yield self.layout.skip, headings
         yield from self.rows
+
+
+def _is_any_filled(cells: Sequence[str], positions: Sequence[int]) -> bool:
+    return any(at < len(cells) and cells[at].strip() for at in positions)
 
 
 def _consent_by_title(text: str) -> Consent:

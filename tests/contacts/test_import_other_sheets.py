@@ -64,6 +64,7 @@ BOB_AS_ROW = [["Handy", "Name"], ["+30 690 0000002", "Bob"]]
             "Listen",
             [["Mobile", "Name"], ["6900000001", "Anna"], ["Abgemeldet", ""], ["6900000002", "B"]],
         ),
+        ("Tabelle3", [["Keine SMS an:"], ["6900000002"]]),
         # By columns.
         (
             "Brevo",
@@ -124,6 +125,7 @@ def test_who_may_say_no_on_another_sheet_is_not_subscribed(run, workbook, name, 
         ("Orders", [["Order", "Mobile", "Total"], ["7", "6900000002", "12.50"]]),
         ("Legend", [["0", "unsubscribed"], ["1", "subscribed"]]),
         ("Kunden 2023", [["Mobile", "SMS consent"], ["6900000002", ""], ["6900000009", "no"]]),
+        ("Opt-outs", [["Mobile", "Opt-out"], ["6900000002", "no"], ["6900000009", "yes"]]),
         ("Opt-in and opt-out", [["Mobile", "SMS"], ["6900000002", "yes"], ["6900000009", "no"]]),
     ],
 )
