@@ -5,6 +5,7 @@ A no counts for a person of the imported sheet wherever it stands in the workboo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -26,6 +27,8 @@ from contacts.importing.validating import ContactRow, Rejection, build_reader_of
 from contacts.models import DateOrder
 
 SAMPLE_ROWS = 10_000
+NUMBER_SAMPLE_ROWS = 1000
+ROWS_BETWEEN_LOOKS_AT_CLOCK = 1000
 MAX_OTHER_SHEETS = 50
 LINES_NAMED = 10
 
@@ -72,6 +75,8 @@ def read_other_sheets_or_refuse(
     fields: Mapping[str, Sequence[int]],
     region: str,
     zone: tzinfo,
+    *,
+    max_seconds: float | None = None,
 ) -> OtherSheets:
     """Read who says no on the sheets of a workbook that are not imported, hidden ones too.
 
@@ -86,6 +91,8 @@ def read_other_sheets_or_refuse(
             on another sheet does not count.
         region: two-letter country of national phone numbers.
         zone: the store's time zone.
+        max_seconds: after so many no further rows are read, as while a person waits; None to read
+            all, as an import must.
 
     Raises:
         ImportRefused: if somebody says no of whom a sheet has neither a number nor an e-mail
@@ -104,10 +111,12 @@ def read_other_sheets_or_refuse(
             )
             % {"count": format_count(len(names))}
         )
+    deadline = None if max_seconds is None else time.monotonic() + max_seconds
     ignores_other_consent = bool(fields.get("sms_consent"))
     for name in names:
         sheet = reading.layout_of_sheet_or_refuse(path, name, layout.largest_bytes)
-        said = _SheetReader(path, sheet, region, zone, ignores_other_consent).read_or_refuse()
+        reader = _SheetReader(path, sheet, region, zone, ignores_other_consent)
+        said = reader.read_or_refuse(deadline)
         note = (
             gettext("hidden sheet %(sheet)s: not imported")
             if name in hidden
@@ -144,10 +153,11 @@ class _SheetReader:
         ignores_other_consent: bool,
     ) -> None:
         self.layout, self.name = layout, layout.sheets[0]
+        self.rows_counted = 0  # if there was no time for all
         self.rows = FileReader(path, layout)
         sample = list(islice(self.rows, SAMPLE_ROWS))
         cells = [row for _, row in sample]
-        self.numbers = NumberColumns(layout, sample, region)
+        self.numbers = NumberColumns(layout, sample[:NUMBER_SAMPLE_ROWS], region)
         guess = mapping.guess_columns_and_questions(layout.headings, cells, region)
         fields = dict(guess.fields) | {
             "phone": self.numbers.positions,
@@ -167,9 +177,9 @@ class _SheetReader:
             or any(guess.fields.get(each) for each in ("email", "first_name", "full_name"))
         )
 
-    def read_or_refuse(self) -> OtherSheets:
+    def read_or_refuse(self, deadline: float | None) -> OtherSheets:
         """Who says no or is in doubt, with what a person is told about it."""
-        people = self._people_who_say_no_or_are_in_doubt()
+        people = self._people_who_say_no_or_are_in_doubt(deadline)
         refusing = [each for each in people if each.said.consent == Consent.OPTED_OUT]
         if nameless := [each.line for each in refusing if not (each.phones or each.emails)]:
             raise ImportRefused(
@@ -197,6 +207,11 @@ class _SheetReader:
         self, people: Sequence[_PersonOfSheet], refusing: Sequence[_PersonOfSheet]
     ) -> list[str]:
         notes = []
+        if self.rows_counted:
+            notes.append(
+                gettext("counted so far, in its first %(count)s rows; the import reads all")
+                % {"count": format_count(self.rows_counted)}
+            )
         if refusing:
             notes.append(
                 gettext("people on it who say no and are opted out: %(count)s")
@@ -222,7 +237,7 @@ class _SheetReader:
             )
         return notes
 
-    def _people_who_say_no_or_are_in_doubt(self) -> list[_PersonOfSheet]:
+    def _people_who_say_no_or_are_in_doubt(self, deadline: float | None) -> list[_PersonOfSheet]:
         titles = [
             self.name,
             *(text for _, text in self.layout.titles),
@@ -232,7 +247,15 @@ class _SheetReader:
         if not self.is_of_people and title == Consent.SILENT:
             return []
         people = []
-        for line, cells in self._numbered_rows_with_numbers_in_headings():
+        rows = self._numbered_rows_with_numbers_in_headings()
+        for count, (line, cells) in enumerate(rows, 1):
+            if (
+                deadline is not None
+                and not count % ROWS_BETWEEN_LOOKS_AT_CLOCK
+                and time.monotonic() > deadline
+            ):
+                self.rows_counted = count
+                break
             said = self._said_in_row(cells)
             texts = [cell.strip() for cell in cells if cell.strip()]
             if max(said.consent, title) <= Consent.AGREES and len(texts) > 1:

@@ -222,7 +222,14 @@ def plan_import_or_refuse(
         refusal = ImportRefused(questions)
     others = OtherSheets()
     try:
-        others = read_other_sheets_or_refuse(path, layout, fields, region, ZoneInfo(owner.timezone))
+        others = read_other_sheets_or_refuse(
+            path,
+            layout,
+            fields,
+            region,
+            ZoneInfo(owner.timezone),
+            max_seconds=MAX_COUNTING_SECONDS,
+        )
     except ImportRefused as error:
         refusal = refusal or error
     notes += others.notes

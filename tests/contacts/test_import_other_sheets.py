@@ -188,3 +188,12 @@ def test_a_legend_on_another_sheet_explains_the_chosen_one(store, workbook):
     for sheet in ("", "Kunden"):
         plan = planning.plan_import_or_refuse(path, store, sheet=sheet)
         assert plan.layout.headings[1] == "SMS (1 = nein, 2 = ja)"
+
+
+def test_a_long_sheet_is_counted_in_part_and_imported_whole(run, store, workbook, monkeypatch):
+    monkeypatch.setattr(planning, "MAX_COUNTING_SECONDS", 0)
+    rows = [["Mobile"], *([f"69{n:08}"] for n in range(1500)), ["6900000002"]]
+    path = workbook("Abgemeldet", rows)
+    notes = " ".join(planning.plan_import_or_refuse(path, store, sheet="Kunden").notes)
+    assert "counted so far, in its first 1,000 rows; the import reads all" in notes
+    assert not run(path)["Bob"].is_subscribed
