@@ -643,6 +643,11 @@ _APPROVALS = (
     "autorisee autorizado autorizzato permitted allowed inscription abonnement subscription"
 )
 _ANY_APPROVAL = frozenset(_APPROVALS.split())
+_JOINING_WORDS = (
+    "joined join registered registration signup added registriert anmeldung anmeldungen alta "
+    "εγγραφη εγγραφησ"
+)
+_JOINING = frozenset(_JOINING_WORDS.split())
 
 
 def _read_consent_heading(  # noqa: C901 - a table of rules
@@ -671,6 +676,8 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
             return Heading(Meaning.OTHER, is_sure=False)  # asked about if it is the only consent
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
+    if "sms" in concepts and not (positive or negative) and not _JOINING.isdisjoint(words):
+        return Heading(Meaning.UNCLEAR_CONSENT, channel=Channel.SMS)  # `Alta SMS`
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts
     if "sms" in concepts and "status" in concepts:
         topical = True

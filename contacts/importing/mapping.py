@@ -1122,7 +1122,7 @@ class ColumnGuesser:
             if column.meaning == Meaning.CONSENT and len(set(column.all_cells)) == 1:
                 dated = column.row_indexes_matching(bool)
             agreeing = self._row_numbers_with_consent()
-            if dated - self._row_indexes_with_opt_out() and len(dated & agreeing) * 2 < len(
+            if dated - self._row_indexes_with_opt_out() and len(dated & agreeing) * 2 <= len(
                 agreeing
             ):
                 self._add_question_whether_column_is_consent(column)

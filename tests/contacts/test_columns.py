@@ -1275,3 +1275,11 @@ def test_in_and_out_are_answers_beside_each_other():
     ]
     column = ConsentColumn(["OUT", "late"], is_opt_out=False, date_order="iso", zone=UTC)
     assert column.read("OUT").problem
+
+
+@pytest.mark.parametrize(
+    "heading", ["Alta SMS", "SMS registered at", "SMS-Anmeldung", "Εγγραφή SMS", "SMS signup date"]
+)
+def test_when_somebody_joined_the_messages_is_asked_about(heading):
+    rows = [["612345601", "2023-02-01"], ["612345602", "2023-02-02"], ["612345603", ""]]
+    assert asked_about(["Móvil", heading], rows, "ES")[0] == [heading]

@@ -293,3 +293,15 @@ def test_names_are_known_behind_the_type_that_a_program_writes_before_them():
 def test_initials_are_no_family_names_in_capitals():
     assert not writes_family_in_capitals(["A. de Vries", "J.P. Bakker", "E.-M. Smit"])
     assert writes_family_in_capitals(["LEFÈVRE Camille", "J.-P. MARTIN"])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Vries, A. de", ("A.", "de Vries")), ("Berg, Els van den", ("Els", "van den Berg")),
+        ("Smit, Jan", ("Jan", "Smit")), ("Silva, Ana da", ("Ana", "da Silva")),
+        ("de Vries, Anna", ("Anna", "de Vries")),
+    ],
+)  # fmt: skip
+def test_small_words_behind_the_first_name_belong_to_the_last(name, expected):
+    assert split_into_first_and_last_name(name) == expected
