@@ -29,8 +29,8 @@ from contacts.models import ContactImport, ImportFileChunk, ImportStatus
 from contacts.phones import phone_region_of_store_or_default
 
 UNREADABLE = _(
-    "the file could not be read when a person had to be erased from it, so it was deleted: upload "
-    "it again without that person"
+    "the file could not be written anew without a person who had to be erased from it, so it was "
+    "deleted: upload it again without that person"
 )
 _NO_DIGIT = re.compile(r"\D+")
 

@@ -21,15 +21,9 @@ from astronote.common import audit
 from astronote.common.counts import format_count
 from astronote.common.spreadsheet_csv import csv_line_with_escaped_formulas
 from astronote.common.sql import execute
-from contacts.importing.area_codes import (
-    area_code_column_by_phone_position,
-    area_code_digits_or_empty,
-    needs_by_phone_position,
-)
 from contacts.importing.files import BYTES_PER_MB
-from contacts.importing.headings import Meaning, heading_names_calling_code, read_heading
-from contacts.importing.phone_cells import PhoneReader, detect_phone_convention
-from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
+from contacts.importing.number_columns import NumberColumns
+from contacts.importing.reading import FileReader, detect_layout_or_refuse
 from contacts.models import Suppression
 from contacts.phones import (
     key_id,
@@ -42,10 +36,6 @@ from contacts.phones import (
 CHUNK_LINES = 5000
 LINES_NAMED = 20
 SAMPLE_ROWS = 1000
-# A column without a telling heading holds numbers if so many of its cells do.
-MIN_NUMBER_SHARE = 0.6
-# What a heading may say of a column that holds numbers or hashes nevertheless.
-POSSIBLE_NUMBERS = (Meaning.UNKNOWN, Meaning.NUMBER, Meaning.PERSON)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KEY = re.compile(r"key-([0-9a-f]{8})")  # as `suppressions_csv_lines` writes it
 
@@ -111,11 +101,13 @@ def suppress_numbers_of_file(
     """
     layout = detect_layout_or_refuse(path, largest_bytes=settings.IMPORT_MAX_MB * BYTES_PER_MB)
     rows = FileReader(path, layout)
-    columns = _NumberColumns(layout, list(islice(rows, SAMPLE_ROWS)), region)
+    columns = NumberColumns(
+        layout, list(islice(rows, SAMPLE_ROWS)), region, is_number_of_another_kind=_is_hash
+    )
     counts = SuppressionCounts(added=0, known=0, unreadable_lines=[])
     if layout.has_header:
         _insert_and_count_suppressions(
-            columns.read_or_make_phone_hashes_with_key_ids(layout.headings),
+            _phone_hashes_with_key_ids_of_row(columns, layout.headings),
             owner_id,
             reason,
             counts,
@@ -124,7 +116,7 @@ def suppress_numbers_of_file(
     while chunk := list(islice(numbered_rows, CHUNK_LINES)):
         key_id_by_digest: dict[str, str] = {}
         for line, cells in chunk:
-            found = columns.read_or_make_phone_hashes_with_key_ids(cells)
+            found = _phone_hashes_with_key_ids_of_row(columns, cells)
             key_id_by_digest |= found
             if not found:
                 counts["unreadable_lines"].append(line)
@@ -154,132 +146,28 @@ SUPPRESS_HASHES = """
 """
 
 
-class _NumberColumns:
-    """The columns of a list that hold numbers or hashes, and how they write them."""
+def _phone_hashes_with_key_ids_of_row(
+    columns: NumberColumns, cells: Sequence[str]
+) -> dict[str, str]:
+    """The hashes that a row holds, and those of its numbers, with the names of their keys."""
+    key_of_hash = _key_id_of_row_or_oldest_empty_if_unknown(cells)
+    for positions in (columns.positions, columns.others):
+        found: dict[str, str] = {}
+        for at in positions:
+            cell = cells[at].strip() if at < len(cells) else ""
+            if _HASH.fullmatch(cell):
+                if key_of_hash:
+                    found[cell] = key_of_hash
+            else:
+                for phone in columns.find_all_possible_numbers(at, cells):
+                    found[phone_hash(phone)] = present_key_id()
+        if found:
+            return found
+    return {}
 
-    def __init__(
-        self, layout: Layout, sample: Sequence[tuple[int, Sequence[str]]], region: str
-    ) -> None:
-        meanings = [
-            read_heading(heading).meaning if layout.has_header else Meaning.UNKNOWN
-            for heading in layout.headings
-        ]
-        cells = [
-            [row[at] for _, row in sample if at < len(row) and row[at].strip()]
-            for at in range(len(meanings))
-        ]
-        known = [at for at, each in enumerate(meanings) if each in (Meaning.PHONE, Meaning.SMS)]
-        self.country_at = [at for at, each in enumerate(meanings) if each == Meaning.COUNTRY]
-        self.area_code_at = self._area_code_column_by_phone(
-            layout.headings, known, meanings, [row for _, row in sample], region
-        )
-        area_codes_at = set(self.area_code_at.values())
-        self.country_at = [at for at in self.country_at if at not in area_codes_at]
-        countries = [self._first_country_cell_or_empty(row) for _, row in sample]
-        self.readers = {}
-        for at in range(len(meanings)):
-            pairs = [
-                (row[at], country)
-                for (_, row), country in zip(sample, countries, strict=True)
-                if at < len(row)
-            ]
-            self.readers[at] = PhoneReader(region, detect_phone_convention(pairs, region))
-        self.positions = known or [
-            at
-            for at, each in enumerate(meanings)
-            if each in POSSIBLE_NUMBERS
-            and cells[at]
-            and sum(
-                bool(
-                    self._phone_hashes_with_key_ids_in_cell(at, cell, key_of_hash=present_key_id())
-                )
-                for cell in cells[at]
-            )
-            >= MIN_NUMBER_SHARE * len(cells[at])
-        ]
-        # Where no heading names the numbers, a row may hold its own elsewhere.
-        self.others = [
-            at
-            for at, each in enumerate(meanings)
-            if not known and each in POSSIBLE_NUMBERS and at not in self.positions
-        ]
 
-    def read_or_make_phone_hashes_with_key_ids(self, cells: Sequence[str]) -> dict[str, str]:
-        """The hashes that a row holds, and those of its numbers, with the names of their keys."""
-        country, key_of_hash = (
-            self._first_country_cell_or_empty(cells),
-            _key_id_of_row_or_oldest_empty_if_unknown(cells),
-        )
-        for positions in (self.positions, self.others):
-            found = {
-                digest: key
-                for at in positions
-                if at < len(cells)
-                for digest, key in self._phone_hashes_with_key_ids_in_cell(
-                    at,
-                    cells[at],
-                    country,
-                    self._area_code_of_phone_or_empty(at, cells),
-                    key_of_hash=key_of_hash,
-                )
-            }
-            if found:
-                return found
-        return {}
-
-    def _phone_hashes_with_key_ids_in_cell(
-        self,
-        position: int,
-        cell: str,
-        country_text: str = "",
-        area_code: str = "",
-        *,
-        key_of_hash: str,
-    ) -> list[tuple[str, str]]:
-        cell = cell.strip()
-        if _HASH.fullmatch(cell):
-            return [(cell, key_of_hash)] if key_of_hash else []
-        phones = self.readers[position].find_all_possible_numbers(cell, country_text, area_code)
-        return [(phone_hash(phone), present_key_id()) for phone in phones]
-
-    def _area_code_column_by_phone(
-        self,
-        headings: Sequence[str],
-        phones: Sequence[int],
-        meanings: Sequence[Meaning],
-        rows: Sequence[Sequence[str]],
-        region: str,
-    ) -> dict[int, int]:
-        """The columns of area codes that numbers lack, by the columns of these numbers."""
-        named = [
-            at
-            for at, meaning in enumerate(meanings)
-            if meaning == Meaning.AREA_CODE or heading_names_calling_code(headings[at])
-        ]
-        columns = area_code_column_by_phone_position(headings, phones, named)
-        found = {}
-        for phone, area_code in columns.items():
-            countries = [
-                next(
-                    (
-                        row[at]
-                        for at in self.country_at
-                        if at < len(row) and at != area_code.position
-                    ),
-                    "",
-                )
-                for row in rows
-            ]
-            if needs_by_phone_position({phone: area_code}, rows, countries, region):
-                found[phone] = area_code.position
-        return found
-
-    def _area_code_of_phone_or_empty(self, phone_at: int, cells: Sequence[str]) -> str:
-        at = self.area_code_at.get(phone_at, len(cells))
-        return area_code_digits_or_empty(cells[at]) if at < len(cells) else ""
-
-    def _first_country_cell_or_empty(self, cells: Sequence[str]) -> str:
-        return next((cells[at] for at in self.country_at if at < len(cells)), "")
+def _is_hash(cell: str) -> bool:
+    return _HASH.fullmatch(cell.strip()) is not None
 
 
 def _key_id_of_row_or_oldest_empty_if_unknown(cells: Sequence[str]) -> str:

@@ -66,13 +66,18 @@ def _joined_legends(texts: Iterable[str]) -> list[tuple[str, Mapping[str, str]]]
     others = []
     for text in texts:
         legend = meaning_by_code(text)
-        if len(legend) >= MIN_CODES:
+        if len(legend) >= MIN_CODES or any(map(_names_consent_or_refusal, legend.values())):
             found.append((text, legend))
         else:
             single |= legend
             others.append(text)
     single = single or meaning_by_code(", ".join(others))  # `1 : oui` in a cell of its own
     return [*found, (" ".join(others), single)] if len(single) >= MIN_CODES else found
+
+
+def _names_consent_or_refusal(text: str) -> bool:
+    """Whether the meaning of a code makes it worth a legend of its own: `x = no SMS`."""
+    return read_heading(text).meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
 
 
 def _holds_only_codes(cells: Sequence[str], codes: Set[str]) -> bool:

@@ -172,7 +172,7 @@ OTHER_CHANNEL_WORDS = (
     "brief whatsapp viber telegram messenger web push app directmail courriel courrier appel "
     "correo llamada llamadas chiamata chiamate posta telefono cartas carta lettera appels "
     "fax telefoon telefonisch brev anrufe postal courriels correos τηλ τηλεφωνο τηλεφωνημα κληση "
-    "ταχυδρομειο arama eposta facebook messenger"
+    "ταχυδρομειο arama eposta facebook messenger newsletter"
 )
 # All ways of contact, in a column of them.
 ALL_WORDS = (
@@ -298,6 +298,9 @@ class ConsentColumn:
                 if letters == {yes, no}:
                     self.yes.add(yes)
                     self.no.add(no)
+        if {"in", "out"} <= set(map(fold_to_alphanumeric, texts)):
+            self.yes.add("in")
+            self.no.add("out")
         for code, words in meaning_by_code(heading).items():
             self.legend[fold_to_alphanumeric(code)] = self._parse_meaning_of_code(words)
         self._stop_reading_1_as_yes_beside_other_numbers(texts)
@@ -423,6 +426,8 @@ class ConsentColumn:
                 return Consent.AGREES
             if channels := channels_if_cell_lists_only_channels(text):
                 return Consent.AGREES if "sms" in channels else Consent.WITHHELD
+        if read_heading(text).meaning == Meaning.OPT_OUT:
+            return Consent.OPTED_OUT  # `red = no advertising`, whatever the column asks
         return self._parse_symbols_or_words(text)
 
     def _parse_answer_for_sms_or_channel_list(self, text: str) -> Consent | None:

@@ -30,6 +30,7 @@ from contacts.importing.columns import (
     repeats_few_values,
 )
 from contacts.importing.consent_cells import Consent, channels_if_cell_lists_only_channels
+from contacts.importing.consent_words import REFUSED, WITHDRAWN
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.headings import (
     Channel,
@@ -59,6 +60,7 @@ MIN_SHARED_ENDING = 6
 MAX_DIFFERENT_BEGINNING = 4
 # So many rows show that a column has two values and no more; or fewer, if each comes again.
 MIN_ROWS_OF_TWO_KINDS = 8
+MIN_ABBREVIATION_LENGTH = 3
 MIN_ROWS_OF_TWO_REPEATED_KINDS = 5
 FIRST_YEAR_OF_CONSENTS = 1990
 _LIST_SEPARATOR = re.compile(r"[;,|]")  # `VIP;Spring` does not negate `Spring`
@@ -365,9 +367,17 @@ def consent_field_or_word_ask_or_empty(  # noqa: C901
 def _names_something_else_than_messages(column: Column) -> bool:
     """Whether a heading of consent has a word for something that is hardly messages.
 
-    Of a word that nobody knows, no part is one of messages, contact or marketing.
+    Of a word that nobody knows, no part is one of messages, contact or marketing, and it begins no
+    word of refusing or withdrawing: `Rev. consenso`.
     """
     words = canonical_heading_words(column.text)
+    if any(
+        word not in CONCEPTS_BY_WORD
+        and len(word) >= MIN_ABBREVIATION_LENGTH
+        and any(verb.startswith(word) for verb in (*REFUSED, *WITHDRAWN))
+        for word in words
+    ):
+        return False
     concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
     return column.heading.channel == Channel.ANY and not (
         concepts & {"topic", "advertising", "contact", "privacy"}

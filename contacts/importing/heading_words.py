@@ -27,7 +27,7 @@ CONCEPTS = {
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
         "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
         "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer "
-        "telemovel komorka komorkowy mobitel matkapuhelin"
+        "telemovel komorka komorkowy mobitel matkapuhelin мобилен мобильный мобильний"
     ),
     "sms": (
         "sms text texts texting txt textmessage mms ημσ μηνυμα μηνυματα μηνυματων σμσ textos texto"
@@ -93,7 +93,9 @@ CONCEPTS = {
         "συνδρομητησ μελοσ "
         "μελουσ ασθενησ empfanger destinataire destinatario abonnent miembro socio membro ospite "
         "huesped invitato inscrit adherent konto cuenta personne persona teilnehmer student "
-        "prospect usuario utente utilisateur benutzer profile card loyalty"
+        "prospect usuario utente utilisateur benutzer profile card loyalty klient клиент клієнт "
+        "asiakas zakaznik musteri ugyfel klijent stranka klientas klients klienta kunder "
+        "klanten klant"
     ),
     "contact": (
         "recapito recapiti contact contacts kontakt kontakte contacto contactos contatto contatti "
@@ -120,7 +122,7 @@ CONCEPTS = {
         "apellido apellidos cognome cognomi επωνυμο επιθετο επωνυμα sur achternaam nomdefamille "
         "nazwisko prijmeni soyadi soyad efternamn efternavn etternavn sukunimi vezeteknev "
         "csaladnev perekonnanimi priezvisko priimek prezime презиме фамилия прізвище pavarde "
-        "uzvards sobrenome apelido mbiemri kenninafn"
+        "uzvards soyisim perenimi sobrenome apelido mbiemri kenninafn"
     ),
     "paternal": "paterno paternal",
     "maternal": "materno maternal",
@@ -285,7 +287,8 @@ CONCEPTS = {
         "reminder reminders notification notifications alert alerts updates erinnerung "
         "erinnerungen rappel rappels recordatorio recordatorios promemoria υπενθυμιση "
         "υπενθυμισεισ transactional transaktional transactionnel transactionnels transaccional "
-        "transaccionales transazionale transazionali"
+        "transaccionales transazionale transazionali appointment appointments termin termine cita "
+        "citas rdv appuntamento appuntamenti ραντεβου"
     ),
     "program": (
         "loyalty card cards karte carte tarjeta tessera treue fidelite fidelidad fedelta καρτα"
@@ -313,7 +316,8 @@ CONCEPTS = {
         "θεραπεια θεραπειασ θεραπειεσ "
         "sharing disclosure weitergabe ubermittlung partage cesion cessione διαβιβαση κοινοποιηση "
         "debit sepa lastschrift einzug prelevement domiciliacion addebito "
-        "research studie forschung recherche investigacion ricerca ερευνα parental"
+        "research studie forschung recherche investigacion ricerca ερευνα parental "
+        "mahnsperre kreditsperre auftragssperre bestellsperre zahlungssperre"
     ),
     "newsletter": (
         "newsletter newsletters nieuwsbrief mailinglist rundbrief boletin ενημερωτικο ενημερωτικα "
@@ -324,7 +328,10 @@ CONCEPTS = {
         "call calls calling anruf anrufe appel appels llamada llamadas chiamata chiamate κλησεισ "
         "phonecall"
     ),
-    "post": "post postal letter letters brief briefe push letra lettre lettera ταχυδρομικα",
+    "post": (
+        "post postal letter letters brief briefe push letra lettre lettera ταχυδρομικα katalog "
+        "kataloge catalogue catalogues catalogo καταλογοσ"
+    ),
     "status": "status state statut estado stato κατασταση zustand stand στατουσ",
     "detail": (
         "source ip method reason form url version page campaignname by via channel comment quelle "
@@ -495,8 +502,10 @@ _PHRASES = {
 }
 _PHRASE_WORDS = frozenset(word for phrase in _PHRASES for word in phrase)
 _COMPOUND_PARTS |= {word for word in _PHRASE_WORDS if len(word) >= 3}
-_CAMEL_CASE = re.compile(r"(?<=[a-zα-ω])(?=[A-ZΑ-Ω])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAMEL_CASE = re.compile(r"(?<=[a-zα-ωа-яіїє])(?=[A-ZΑ-ΩА-ЯІЇЄ])|(?<=[A-Z])(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W\d_]+|\d+")
+# `SMS` within a word of a script without blanks, or with other ones, such as `SMS配信`.
+_SCRIPT_BOUNDARY = re.compile(r"(?<=[a-zA-Z])(?=[\u0590-\uffff])|(?<=[\u0590-\uffff])(?=[a-zA-Z])")
 
 
 _LETTERS_WITHOUT_DECOMPOSITION = str.maketrans(
@@ -519,7 +528,8 @@ def _without_accents(text: str) -> str:
 def canonical_heading_words(heading: str) -> tuple[str, ...]:
     """The words of a heading, folded: `mobilePhone_No.1` gives mobile, phone, no, 1."""
     words: list[str] = []
-    for word in _WORD.findall(_without_accents(heading.replace("№", "No"))):
+    text = _SCRIPT_BOUNDARY.sub(" ", _without_accents(heading.replace("№", "No")))
+    for word in _WORD.findall(text):
         words += _split_camel_case_or_compound(word)
     joined: list[str] = []
     letters = ""

@@ -125,7 +125,9 @@ def read_heading(text: str) -> Heading:
     """
     if text == REJECTION_HEADING:
         return Heading(Meaning.REJECTION)
-    words = canonical_heading_words(without_legend(_without_date_format(text)))
+    words = canonical_heading_words(
+        _TYPE_PREFIX.sub("", without_legend(_without_date_format(text)))
+    )
     without_answers = _without_yes_no_pair(words)
     asks = without_answers != words or _legend_answers_or_names_ways_of_contact(text)
     words = without_answers
@@ -169,6 +171,8 @@ def read_heading(text: str) -> Heading:
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
 
 
+# Some programs write the type of a value before its name: `cVorname`, `dGeburtstag`, `nAlter`.
+_TYPE_PREFIX = re.compile(r"^[bcdfknt](?=[A-Z][a-z])")
 _NEWS_BEGINNINGS = ("info", "news", "noti", "notiz", "nouvelle")
 
 
@@ -221,6 +225,27 @@ def heading_names_messages_or_marketing(text: str) -> bool:
     return "sms" in concepts or (
         not concepts.isdisjoint({"topic", "advertising"}) and concepts.isdisjoint(_OTHER_CHANNELS)
     )
+
+
+def heading_may_deny(text: str) -> bool:
+    """Whether a heading ends with `no`, for a number or to deny what it names: `SMS NO`.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = _without_yes_no_pair(canonical_heading_words(text))
+    return len(words) > 1 and words[-1] == "no"
+
+
+def heading_names_any_messages(text: str) -> bool:
+    """Whether a heading names SMS, a newsletter, advertising or marketing.
+
+    Args:
+        text: the heading as it stands in the file.
+    """
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return not concepts.isdisjoint({"sms", "newsletter", "topic", "advertising"})
 
 
 _OTHER_CHANNELS = frozenset({"whatsapp", "email", "newsletter", "call", "post"})
@@ -386,10 +411,20 @@ def _legend_has_yes_and_no(text: str) -> bool:
 
 
 def _legend_answers_or_names_ways_of_contact(text: str) -> bool:
-    """Whether codes stand for yes and no, or one of several for SMS: `(S=SMS, M=Mail)`."""
-    meant = list(map(canonical_heading_words, meaning_by_code(text).values()))
+    """Whether codes stand for answers, or one of several for SMS.
+
+    So do those of `(1 = ja, 2 = nein)`, `(S=SMS, M=Mail)` and `Rot = keine Werbung`.
+    """
+    meanings = list(meaning_by_code(text).values())
+    meant = list(map(canonical_heading_words, meanings))
     names_sms = any("sms" in CONCEPTS_BY_WORD.get(word, ()) for words in meant for word in words)
-    return _legend_has_yes_and_no(text) or (len(meant) > 1 and names_sms)
+    return (
+        _legend_has_yes_and_no(text)
+        or (len(meant) > 1 and names_sms)
+        or any(
+            read_heading(each).meaning in (Meaning.CONSENT, Meaning.OPT_OUT) for each in meanings
+        )
+    )
 
 
 _NEEDS_KNOWN_WORDS = frozenset(
@@ -608,6 +643,11 @@ _APPROVALS = (
     "autorisee autorizado autorizzato permitted allowed inscription abonnement subscription"
 )
 _ANY_APPROVAL = frozenset(_APPROVALS.split())
+_JOINING_WORDS = (
+    "joined join registered registration signup added registriert anmeldung anmeldungen alta "
+    "εγγραφη εγγραφησ"
+)
+_JOINING = frozenset(_JOINING_WORDS.split())
 
 
 def _read_consent_heading(  # noqa: C901 - a table of rules
@@ -636,6 +676,8 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
             return Heading(Meaning.OTHER, is_sure=False)  # asked about if it is the only consent
     if positive and len(words) == 1 and words[0] in _ANY_APPROVAL:
         return Heading(Meaning.UNCLEAR_CONSENT)
+    if "sms" in concepts and not (positive or negative) and not _JOINING.isdisjoint(words):
+        return Heading(Meaning.UNCLEAR_CONSENT, channel=Channel.SMS)  # `Alta SMS`
     topical = bool(concepts & {"topic", "newsletter"}) or {"sms", "service"} <= concepts
     if "sms" in concepts and "status" in concepts:
         topical = True
@@ -643,12 +685,15 @@ def _read_consent_heading(  # noqa: C901 - a table of rules
         topical = True
     if not (negative or positive or topical):
         return None
+    if len(words) > 1 and words[-1] == "no" and concepts & {"topic", "newsletter", "optin"}:
+        # `Publi NO` beside `Publi SI`; or the number of a newsletter.
+        return Heading(Meaning.UNCLEAR_CONSENT, channel=_channel_of_consent(concepts))
     is_of_appointments = {"sms", "service"} <= concepts  # `Termin-Erinnerung per SMS`
     others = {"id", "place", "name", "number", "date", "last", "label"}
     if not (negative or positive) and concepts & (
         others if is_of_appointments else others | {"other"}
     ):
-        return Heading(Meaning.OTHER)
+        return Heading(Meaning.OTHER, is_sure=is_sure)
     if concepts & {"company", "other_person", "dependant"} and not (negative or positive):
         return Heading(Meaning.OTHER)
     channel = _channel_of_consent(concepts)

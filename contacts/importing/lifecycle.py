@@ -41,6 +41,7 @@ from contacts.importing.consent_cells import Consent
 from contacts.importing.custom_cells import CustomCells, without_custom_fields
 from contacts.importing.import_refused import ImportRefused
 from contacts.importing.mapping import CONSENT_FIELDS
+from contacts.importing.other_sheets import read_other_sheets_or_refuse
 from contacts.importing.reading import Layout
 from contacts.importing.refusals import Refusals
 from contacts.importing.validating import (
@@ -374,15 +375,19 @@ def _write_rows_after_checkpoint_unless_cancelled(
     read_refusals = build_reader_of_refusals_and_withheld_consents(
         layout.headings, mapping, order, region, sample=sample, zone=zone
     )
+    others = read_other_sheets_or_refuse(path, layout, mapping, region, zone)
     chunks = _iter_all_chunks_one_ending_at_checkpoint(
         reader,
-        build_row_validator(layout.headings, mapping, order, region, sample=sample, zone=zone),
+        others.overrule_consent_of(
+            build_row_validator(layout.headings, mapping, order, region, sample=sample, zone=zone)
+        ),
         contact_import.pk,
         checkpoint=contact_import.processed,
         silence_agrees=not mapping.get("sms_consent"),
         read_refusals=read_refusals,
         reads_refusals_first=any(mapping.get(field) for field in CONSENT_FIELDS),
         custom=custom,
+        phones_opted_out_elsewhere=others.opted_out_phones,
     )
     rows_read, last_line = 0, 0
     # A thread validates rows while PostgreSQL writes the chunks before them.
@@ -409,6 +414,7 @@ def _iter_all_chunks_one_ending_at_checkpoint(
     read_refusals: Callable[[list[str]], Sequence[Refusal]] = lambda cells: (),
     reads_refusals_first: bool = False,
     custom: CustomCells = CustomCells((), []),  # noqa: B008 - a tuple that nobody changes
+    phones_opted_out_elsewhere: Sequence[str] = (),
 ) -> Iterator[ValidatedChunk]:
     """All chunks of the file; one ends at the checkpoint.
 
@@ -426,6 +432,7 @@ def _iter_all_chunks_one_ending_at_checkpoint(
         read_refusals: see `build_reader_of_refusals_and_withheld_consents`.
         reads_refusals_first: whether columns speak of consent.
         custom: columns of custom fields; of a person's rows the first that has a value counts.
+        phones_opted_out_elsewhere: of people who say no on other sheets; in the first chunk.
     """
     refusals = Refusals(
         _iter_refusals_of_file(reader, read_refusals) if reads_refusals_first else ()
@@ -486,6 +493,8 @@ def _iter_all_chunks_one_ending_at_checkpoint(
                 contact_rows, states, silence_agrees=silence_agrees
             )
             opted_out_phones = [*staged.opted_out_phones, *rejected_refusals]
+            if rows_read == row_count:
+                opted_out_phones += phones_opted_out_elsewhere
             yield ValidatedChunk(
                 row_count=row_count,
                 new_count=len(contact_rows) - len(states),

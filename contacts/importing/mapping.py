@@ -80,6 +80,8 @@ from contacts.importing.headings import (
     Whose,
     heading_is_of_second_surname,
     heading_is_unknown_or_names_notes,
+    heading_may_deny,
+    heading_names_any_messages,
     heading_names_calling_code,
     heading_names_messages_or_marketing,
     heading_names_notes,
@@ -165,11 +167,15 @@ class ColumnGuess(NamedTuple):
     """Positions of columns by field, preferred first, and notes for the person who imports.
 
     `questions` are what a person must answer first; none of them depends on another's answer.
+    `notes_in_doubt` are columns of which some cells refuse or mention messages, and
+    `consent_in_doubt` others of which nobody can tell whether they speak of consent.
     """
 
     fields: dict[str, list[int]]
     notes: list[str]
     questions: tuple[Question, ...] = ()
+    notes_in_doubt: tuple[int, ...] = ()
+    consent_in_doubt: tuple[int, ...] = ()
 
     @property
     def question(self) -> Question | None:
@@ -177,7 +183,7 @@ class ColumnGuess(NamedTuple):
         return next(iter(self.questions), None)
 
 
-def guess_columns_and_first_question(
+def guess_columns_and_questions(
     headings: Sequence[str],
     sample: Sequence[Sequence[str]],
     region: str,
@@ -247,8 +253,21 @@ def _guess_and_first_question_on_consent(
         *guess.notes,
         *_notes_on_ignored_refusals(headings, sample, chosen.get("ignored", ())),
     ]
-    first_on_consent = next(iter(guess.questions_on_consent), None)
-    return ColumnGuess(fields, notes, tuple(guess.questions)), first_on_consent
+    in_doubt = [
+        question.position
+        for question in guess.questions_on_consent
+        if question.position is not None and question.position not in guess.notes_in_doubt
+    ]
+    return (
+        ColumnGuess(
+            fields,
+            notes,
+            tuple(guess.questions),
+            tuple(guess.notes_in_doubt),
+            tuple(in_doubt),
+        ),
+        next(iter(guess.questions_on_consent), None),
+    )
 
 
 def without_guessed_other_consent_if_consent_is_new(
@@ -323,6 +342,7 @@ class ColumnGuesser:
         self.notes: list[str] = []
         self.questions: list[Question] = []
         self.questions_on_consent: list[Question] = []
+        self.notes_in_doubt: list[int] = []
         self.used: set[int] = set()
         self.sms_answers: list[Column] = []
         self.unclear_sms: list[Column] = []
@@ -333,7 +353,8 @@ class ColumnGuesser:
             if not column.cells and len(set(column.rows)) < 2:
                 continue
             is_answered = column.consent_answer_share() >= MIN_VALUE_SHARE
-            if is_answered and column.heading.is_sure and not has_cross_of_unknown_sense(column):
+            is_sure = column.heading.is_sure and not heading_may_deny(column.text)
+            if is_answered and is_sure and not has_cross_of_unknown_sense(column):
                 self.sms_answers.append(column)
             else:
                 # `SMS off` may ask for a no, and unknown answers and marks may be one.
@@ -617,7 +638,7 @@ class ColumnGuesser:
             emails = emails if len(emails) == 1 else []
         self._assign_columns_to_field_and_mark_used("email", emails)
 
-    def _map_name_columns_by_heading_else_cells(self) -> None:
+    def _map_name_columns_by_heading_else_cells(self) -> None:  # noqa: C901 - in their order
         first, last, full = (
             columns_with_rank_of_first(
                 self._columns_of_person_with_phone(self._ranked_columns_with_meaning(meaning))
@@ -654,7 +675,15 @@ class ColumnGuesser:
                 first = plain
         elif plain and not full:
             full = plain
+        elif first and not (last or full) and _are_mostly_full_names(first[0]):
+            first, full = [], first  # `Jméno` is the full name, too
         last = self._with_particles_of_names(self._last_name_then_second_surname_columns(last))
+        if (
+            first
+            and not (last or full)
+            and first[0].matching_share(looks_like_full_name) >= (MIN_NAME_SHARE)
+        ):
+            first, full = [], first  # `Jméno` is the full name, too
         if not (first or last or full):
             full = self._first_company_column_of_person_names() or self._full_names_by_cells()
         if not self.has_headings and self.used and not (first or last or full):
@@ -800,7 +829,11 @@ class ColumnGuesser:
         particles = [
             column
             for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.OTHER)
-            if column not in last and column.matching_share(has_only_particles) == 1
+            if column not in last
+            and column.matching_share(has_only_particles) == 1
+            # `de` in each row is a language.
+            and not (column.meaning == Meaning.OTHER and column.heading.is_sure)
+            and not all(column.rows)
         ]
         return [*particles, *last] if len(particles) == 1 == len(last) else last
 
@@ -984,9 +1017,11 @@ class ColumnGuesser:
             Meaning.CONSENT_DETAIL,
         )
         has_sms = bool(self.has_chosen_consent or self.sms_answers) or any(
-            column.heading.channel == Channel.SMS
-            and column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
-            for column in spoken
+            heading.channel == Channel.SMS and heading.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
+            for heading in (
+                *(column.heading for column in spoken),
+                *(read_heading(self.headings[at]) for at in self.chosen.get("sms_opt_out", ())),
+            )
         )
         has_marketing = has_sms or any(
             column.meaning in (Meaning.CONSENT, Meaning.OPT_OUT)
@@ -1076,16 +1111,18 @@ class ColumnGuesser:
                 self._add_question_whether_column_is_consent(column)
 
     def _ask_about_times_that_may_end_consent(self) -> None:
-        """Ask about dates beside a consent, in words not all known, that few have who agreed.
+        """Ask about dates or marks of consents, in words not all known, that few have who agreed.
 
         Who agreed has a time of it; few have one of taking it back.
         """
-        for column in self._unused_filled_columns(Meaning.CONSENT_TIME):
+        for column in self._unused_filled_columns(Meaning.CONSENT_TIME, Meaning.CONSENT):
             if column.heading.is_sure or column.heading.channel in CHANNELS_OF_OTHER_THINGS:
                 continue
             dated = column.row_indexes_matching(looks_like_date_with_year)
+            if column.meaning == Meaning.CONSENT and len(set(column.all_cells)) == 1:
+                dated = column.row_indexes_matching(bool)
             agreeing = self._row_numbers_with_consent()
-            if dated - self._row_indexes_with_opt_out() and len(dated & agreeing) * 2 < len(
+            if dated - self._row_indexes_with_opt_out() and len(dated & agreeing) * 2 <= len(
                 agreeing
             ):
                 self._add_question_whether_column_is_consent(column)
@@ -1119,6 +1156,8 @@ class ColumnGuesser:
     def _add_questions_on_states_that_may_be_opt_outs(self) -> None:
         """Ask about columns by which somebody may be meant to get no messages."""
         for column in self._unused_filled_columns(Meaning.STATUS, Meaning.PERSON, Meaning.ENDED):
+            if len(column.all_cells) > 2 and _counts_up_in_small_steps(column):
+                continue  # numbers of customers
             in_doubt = set()
             if column.meaning == Meaning.ENDED:
                 in_doubt = column.row_indexes_matching(
@@ -1181,6 +1220,7 @@ class ColumnGuesser:
 
     def _add_question_on_cells_refusing_messages(self, column: Column) -> None:
         """Ask about a column of notes, tags or kinds, of which some cells refuse messages."""
+        self.notes_in_doubt.append(column.position)
         at = column.position + 1
         count = len(column.row_indexes_matching(refuses_forbids_or_mentions_messages))
         self._add_question_on_consent(
@@ -1199,6 +1239,8 @@ class ColumnGuesser:
         )
 
     def _add_question_on_consent(self, question: Question) -> None:
+        if question.position in [asked.position for asked in self.questions_on_consent]:
+            return
         self.questions.append(question)
         self.questions_on_consent.append(question)
 
@@ -1230,8 +1272,17 @@ class ColumnGuesser:
     def _has_consent_to_sms_or_marketing(self) -> bool:
         """Whether a column says who agreed to either, by its heading or as a person chose."""
         return bool(self.has_chosen_consent or self.sms_answers) or any(
-            heading_names_messages_or_marketing(column.text)
-            and column.position in self.fields.get("sms_consent", ())
+            (
+                heading_names_messages_or_marketing(column.text)
+                and column.position in self.fields.get("sms_consent", ())
+            )
+            or (
+                # A bar to advertising that is answered for everybody, such as `Werbesperre`.
+                column.meaning == Meaning.OPT_OUT
+                and column.heading.channel in (Channel.SMS, Channel.ANY)
+                and column.position in self.fields.get("sms_opt_out", ())
+                and all(column.rows)
+            )
             for column in self.columns
         )
 
@@ -1277,8 +1328,14 @@ class ColumnGuesser:
             return True
         if not column.heading.is_sure and may_answer_for_messages(column):
             return True
-        if not column.heading.is_sure and holds_recent_dates_of_few(column):
-            return True  # of taking back a consent, say
+        if not column.heading.is_sure and (
+            holds_recent_dates_of_few(column)  # of taking back a consent, say
+            or (
+                heading_names_any_messages(column.text)
+                and holds_two_values_or_dates_and_blanks(column)
+            )
+        ):
+            return True
         return (not column.heading.is_sure and bool(row_indexes_of_negated_values(column))) or (
             not self.fields.get("sms_consent") and names_channels_but_not_always_sms(column)
         )
@@ -1330,6 +1387,10 @@ class ColumnGuesser:
                 self._add_question_on_cells_refusing_messages(column)
             elif self._may_hold_consent_in_other_words(column):
                 self._add_question_whether_column_is_consent(column)
+
+
+def _are_mostly_full_names(column: Column) -> bool:
+    return column.matching_share(looks_like_full_name) >= MIN_NAME_SHARE
 
 
 def _holds_parts_of_country(column: Column, region: str) -> bool:

@@ -183,11 +183,13 @@ def split_into_first_and_last_name(
     if comma and before and after:
         titles = fold_to_alphanumeric(after.replace(".", ""))
         if titles not in _TITLES_AFTER and not _CREDENTIAL.fullmatch(after.replace(".", "")):
-            first, last = (
-                " ".join(without_titles_before(part.split(), short_titles))
-                for part in (after, before)
+            given, family = (
+                without_titles_before(part.split(), short_titles) for part in (after, before)
             )
-            return first, last
+            count = len(given)
+            while count > 1 and fold_to_alphanumeric(given[count - 1]) in _PARTICLES:
+                count -= 1  # `Vries, Anna de`
+            return " ".join(given[:count]), " ".join([*given[count:], *family])
         return split_into_first_and_last_name(
             before,
             family_first=family_first,
@@ -221,11 +223,16 @@ def split_into_first_and_last_name(
     return " ".join(words[:start]), " ".join(words[start:])
 
 
+_INITIALS = re.compile(r"(?:[^\W\d_]\.-?)+")  # `J.-P.`
+
+
 def _split_into_given_and_family_by_capitals(
     words: list[str],
 ) -> tuple[list[str], list[str]] | None:
     """The given and the family names of `LEFÈVRE Camille` or `Camille DE LA TOUR`, else nothing."""
-    capitals = [len(word) > 1 and word.isupper() for word in words]
+    capitals = [
+        len(word) > 1 and word.isupper() and not _INITIALS.fullmatch(word) for word in words
+    ]
     count = capitals.count(True)
     if not 0 < count < len(words):
         return None

@@ -268,15 +268,16 @@ def detect_phone_convention(cells: Iterable[tuple[str, str]], region: str) -> Ph
         except UnusableCell:
             continue
         if len(found) > 1:
-            return PhoneConvention.UNKNOWN
-    return found.pop() if found else PhoneConvention.UNKNOWN
+            break
+    return found.pop() if len(found) == 1 else PhoneConvention.UNKNOWN
 
 
 def _is_national_with_zero(text: str) -> bool:
-    """Whether a number begins with the zero of national numbers: `0151 …`, and not `0049 …`."""
+    """Whether a number begins with the zero of national numbers: `(0151) …`, and not `0049 …`."""
+    text = text.lstrip(SIGNS_AROUND_NUMBERS)
     return (
         text.startswith("0")
-        and not text.startswith("00")
+        and not digits_of(text[:3]).startswith("00")
         and len(digits_of(text)) >= MIN_NATIONAL_DIGITS
     )
 

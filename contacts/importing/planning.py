@@ -31,6 +31,7 @@ from contacts.importing.custom_cells import (
 )
 from contacts.importing.headings import REJECTION_HEADING
 from contacts.importing.import_refused import ImportRefused
+from contacts.importing.other_sheets import OtherSheets, read_other_sheets_or_refuse
 from contacts.importing.reading import Layout
 from contacts.importing.refusals import Refusals
 from contacts.importing.refusing_cells import title_names_opt_outs_or_former_people
@@ -38,10 +39,11 @@ from contacts.importing.validating import (
     ContactRow,
     Refusal,
     Rejection,
+    build_reader_of_consent,
     build_reader_of_refusals_and_withheld_consents,
     build_row_validator,
 )
-from contacts.models import Contact, ContactImport, Gender, ImportStatus
+from contacts.models import Contact, ContactImport, DateOrder, Gender, ImportStatus
 from contacts.phones import PhoneKind, phone_region_of_store_or_default
 
 SAMPLE_ROWS = 10_000
@@ -195,7 +197,7 @@ def plan_import_or_refuse(
         chosen = last_used
         notes.append(gettext("mapped as in the last import of these columns"))
     fixed = None if chosen is None else without_custom_fields(chosen)
-    guess = mapping.guess_columns_and_first_question(layout.headings, sample_cells, region, fixed)
+    guess = mapping.guess_columns_and_questions(layout.headings, sample_cells, region, fixed)
     notes += guess.notes
     fields = guess.fields
     custom_fields = (
@@ -207,7 +209,7 @@ def plan_import_or_refuse(
     refusal = (
         None
         if questions
-        else _refusal_if_titles_name_opt_outs(file_name, layout, fields, sample)
+        else _refusal_if_titles_name_opt_outs(file_name, layout, fields, sample, region)
         or _refusal_if_row_repeats_moved_headings(layout, sample)
     )
     if not refusal and not date_order:
@@ -218,6 +220,19 @@ def plan_import_or_refuse(
             refusal = None if error.questions else error
     if questions and not refusal:
         refusal = ImportRefused(questions)
+    others = OtherSheets()
+    try:
+        others = read_other_sheets_or_refuse(
+            path,
+            layout,
+            fields,
+            region,
+            ZoneInfo(owner.timezone),
+            max_seconds=MAX_COUNTING_SECONDS,
+        )
+    except ImportRefused as error:
+        refusal = refusal or error
+    notes += others.notes
     preview_rows: list[RowPreview] = []
     odd_rows: list[RowPreview] = []
     totals = ImportTotals()
@@ -231,7 +246,7 @@ def plan_import_or_refuse(
             zone=ZoneInfo(owner.timezone),
         )
         custom = CustomCells.of_mapping(owner, layout.headings, custom_fields)
-        validate_row = _with_custom_cells(validate_row, custom)
+        validate_row = others.overrule_consent_of(_with_custom_cells(validate_row, custom))
         read_refusals = build_reader_of_refusals_and_withheld_consents(
             layout.headings,
             fields,
@@ -368,37 +383,64 @@ def _refusal_if_titles_name_opt_outs(
     layout: Layout,
     fields: Mapping[str, Sequence[int]],
     sample: Sequence[tuple[int, list[str]]],
+    region: str,
 ) -> ImportRefused | None:
     """Why the file, or a part of it, may be a list of opt-outs by what stands outside its columns.
 
-    A column of consent says it for each person, so names and titles are not looked at beside one.
+    A column of consent by which somebody says no tells it for each person, so names and titles do
+    not count beside one. One in which all say yes contradicts them.
     """
     said = [
         (gettext("line %(line)s") % {"line": line}, cells[0])
         for line, row in sample
         if len(cells := [cell for cell in row if cell.strip()]) == 1
     ]
-    if not (fields.get("sms_consent") or fields.get("sms_opt_out")):
-        if layout.headings[-1] != REJECTION_HEADING:  # our own are called `import-7-rejected.csv`
-            said += [(gettext("the name of the file"), file_name)]
-        said += [
+    titles = [
+        *(
             (gettext("the name of sheet %(sheet)s") % {"sheet": name}, name)
             for name in layout.sheets
-        ]
-        said += [
-            (gettext("line %(line)s") % {"line": line}, title) for line, title in layout.titles
-        ]
-    for where, text in said:
-        text = without_legend(text)
-        if any(map(str.isalpha, text)) and title_names_opt_outs_or_former_people(text):
-            return ImportRefused(
-                gettext(
-                    "%(place)s says that these people want no messages: %(text)s; add their"
-                    " numbers to the suppressed ones, or change it if it does not mean them"
-                )
-                % {"place": where, "text": repr(text[:60])}
-            )
-    return None
+        ),
+        *((gettext("line %(line)s") % {"line": line}, title) for line, title in layout.titles),
+    ]
+    if layout.headings[-1] != REJECTION_HEADING:  # our own are called `import-7-rejected.csv`
+        titles.insert(0, (gettext("the name of the file"), file_name))
+    named = list(filter(_names_opt_outs_or_former_people, said))
+    if not named and (named := list(filter(_names_opt_outs_or_former_people, titles))):
+        # The columns of one of several sheets say nothing of the people of another.
+        is_told_by_columns = len(layout.sheets) < 2 and _says_anybody_no_by_columns(
+            layout, fields, sample, region
+        )
+        named = [] if is_told_by_columns else named
+    if not named:
+        return None
+    where, text = named[0]
+    return ImportRefused(
+        gettext(
+            "%(place)s says that these people want no messages: %(text)s; add their numbers to the"
+            " suppressed ones, or change it if it does not mean them"
+        )
+        % {"place": where, "text": repr(without_legend(text)[:60])}
+    )
+
+
+def _names_opt_outs_or_former_people(place_and_text: tuple[str, str]) -> bool:
+    text = without_legend(place_and_text[1])
+    return any(map(str.isalpha, text)) and title_names_opt_outs_or_former_people(text)
+
+
+def _says_anybody_no_by_columns(
+    layout: Layout,
+    fields: Mapping[str, Sequence[int]],
+    sample: Sequence[tuple[int, list[str]]],
+    region: str,
+) -> bool:
+    if not (fields.get("sms_consent") or fields.get("sms_opt_out")):
+        return False
+    rows = [cells for _, cells in sample]
+    consent_of = build_reader_of_consent(
+        layout.headings, fields, DateOrder.ISO, region, sample=rows
+    )
+    return any(consent_of(cells).consent == Consent.OPTED_OUT for cells in rows)
 
 
 def _refusal_if_row_repeats_moved_headings(

@@ -787,16 +787,16 @@ def _detect_workbook_layout_or_refuse(
     path: Path, sheet: str, has_header: bool | None, largest_bytes: int
 ) -> Layout:
     """The layout of the only list of a workbook, or of all its sheets with the same headings."""
-    names, hidden = _read_names_of_visible_and_hidden_filled_sheets_or_refuse(path)
+    visible, hidden = read_names_of_visible_and_hidden_filled_sheets_or_refuse(path)
     _refuse_if_comment_refuses_messages(path)
-    others: list[str] = []
+    names = visible
     if sheet:
-        if sheet not in (*names, *hidden):
+        if sheet not in (*visible, *hidden):
             raise ImportRefused(
                 gettext("there is no sheet %(sheet)s; there are: %(sheets)s")
-                % {"sheet": sheet, "sheets": ", ".join(names)}
+                % {"sheet": sheet, "sheets": ", ".join(visible)}
             )
-        others, names = [name for name in (*names, *hidden) if name != sheet], [sheet]
+        names = [sheet]
     elif names:
         refusing = [
             name
@@ -811,7 +811,6 @@ def _detect_workbook_layout_or_refuse(
                 % {"sheets": ", ".join(lists_and_refusing)},
                 lists_and_refusing,
             )
-        others = hidden
     if not names:
         raise ImportRefused(gettext("the file has no rows: export the list again"))
     layouts: dict[str, Layout] = {}
@@ -844,14 +843,13 @@ def _detect_workbook_layout_or_refuse(
             % {"sheet": other[0], "sheets": ", ".join(lists)},
             lists,
         )
-    other_sheets = [layout for name, layout in layouts.items() if name not in lists]
-    first = _with_legends_of_sheets(path, first, other_sheets)
-    notes = [
-        _note_on_sheet_not_read(name, is_hidden=name in hidden)
-        for name in (*names, *others)
+    other_sheets = [
+        layout_of_sheet_or_refuse(path, name, largest_bytes)
+        for name in visible[:MAX_SHEETS]
         if name not in lists
     ]
-    notes += _notes_on_marks_of_cells(path)
+    first = _with_legends_of_sheets(path, first, other_sheets)
+    notes = _notes_on_marks_of_cells(path)
     titles = chain.from_iterable(layout.titles for layout in lists.values())
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes), titles=tuple(titles))
 
@@ -880,23 +878,27 @@ def _build_question_which_sheet(question: str, names: Iterable[str]) -> ImportRe
     for name in filter(title_names_opt_outs_or_former_people, names):
         question = gettext(
             "%(question)s; sheet %(sheet)s says by its name that these people want no messages:"
-            " add their numbers to the suppressed ones"
+            " they get none if another sheet is chosen"
         ) % {"question": question, "sheet": name}
     return ImportRefused(Question(question, "--sheet NAME"))
 
 
-def _note_on_sheet_not_read(name: str, *, is_hidden: bool) -> str:
-    note = (
-        gettext("hidden sheet %(sheet)s: not read")
-        if is_hidden
-        else gettext("sheet %(sheet)s: not read")
-    ) % {"sheet": name}
-    if title_names_opt_outs_or_former_people(name):
-        note = gettext(
-            "%(note)s; it says by its name that these people want no messages: add their numbers"
-            " to the suppressed ones"
-        ) % {"note": note}
-    return note
+def layout_of_sheet_or_refuse(path: Path, name: str, largest_bytes: int) -> Layout:
+    """How one sheet of a workbook is read; if nobody can tell which row holds headings, none does.
+
+    Args:
+        path: the workbook.
+        name: of the sheet, which has cells.
+        largest_bytes: the most bytes that the file may have, unpacked.
+
+    Raises:
+        ImportRefused: if the sheet cannot be read.
+    """
+    layout = Layout("xlsx", largest_bytes, sheets=(name,))
+    try:
+        return _add_headings_or_refuse(path, layout, None)
+    except ImportRefused:
+        return _add_headings_or_refuse(path, layout, has_header=False)
 
 
 def _may_sheet_hold_customers(path: Path, name: str, largest_bytes: int) -> bool:
@@ -972,7 +974,7 @@ def _is_sheet_a_customer_list(path: Path, layout: Layout) -> bool:
     return any(cells.looks_like_phone(cell) for _, record in rows for cell in record)
 
 
-def _read_names_of_visible_and_hidden_filled_sheets_or_refuse(
+def read_names_of_visible_and_hidden_filled_sheets_or_refuse(
     path: Path,
 ) -> tuple[list[str], list[str]]:
     """The names of the visible and of the hidden sheets that have cells, in their order."""

@@ -334,7 +334,10 @@ def cell_refuses_messages(cell_text: str) -> bool:
         )
     ):
         return True
-    return any(map(_clause_refuses_messages_or_asks_erasure, _clauses_of(cell_text)))
+    return any(
+        _denies_messages_behind(clause) or _clause_refuses_messages_or_asks_erasure(clause)
+        for clause in _clauses_of(cell_text)
+    )
 
 
 def cell_refuses_messages_without_naming_opt_out(cell_text: str) -> bool:
@@ -517,24 +520,51 @@ _PLAIN_NO = frozenset(["no", "nein", "non", "nee", "οχι", "oxi", "ohi"])
 
 
 def title_names_opt_outs_or_former_people(text: str) -> bool:
-    """Whether a title, a sheet's or a file's name says that the people in it want no messages.
-
-    So does one of people who have left or were deleted: nobody knows whether they still agree.
+    """Whether a title, a sheet's or a file's name says that nobody in it is to get messages.
 
     Args:
-        text: such as `Abmeldungen 2026`, `Inactive` or `unsubscribed_members.csv`.
+        text: see `title_names_opt_outs` and `title_names_former_people`.
+    """
+    return title_names_opt_outs(text) or title_names_former_people(text)
+
+
+def title_names_opt_outs(text: str) -> bool:
+    """Whether a title, a sheet's or a file's name says that the people in it want no messages.
+
+    Args:
+        text: such as `Abmeldungen 2026` or `unsubscribed_members.csv`.
     """
     words = _split_with_compounds(fold_case_and_accents(text.replace("_", " ")))
     return (
         cell_refuses_messages(text)
         or read_heading(text).meaning == Meaning.OPT_OUT
-        or "ended" in _concepts_of(words)
-        or any(word.startswith(ENDED) for word in words)
+        or "optout" in _concepts_of([first + second for first, second in pairwise(words)])
         or any(
             first in _NEGATIONS and second.startswith(_SENDING_BEGINNINGS)
             for first, second in pairwise(words)
         )
     )
+
+
+def title_names_former_people(text: str) -> bool:
+    """Whether a title or name speaks of people who have left or were deleted: `Inactive`.
+
+    Nobody knows whether they still agree.
+
+    Args:
+        text: such as `Inactive` or `Ehemalige Kunden`.
+    """
+    words = _split_with_compounds(fold_case_and_accents(text.replace("_", " ")))
+    return "ended" in _concepts_of(words) or any(
+        word == "ex" or word.startswith(_FORMER_BEGINNINGS) for word in words
+    )
+
+
+_FORMER_WORDS = (
+    "former lapsed ehemal excust exkund exclient ancien antigu πρωην voormalig tidligere byval "
+    "bivsi entis fost"
+)
+_FORMER_BEGINNINGS = (*ENDED, *_FORMER_WORDS.split())
 
 
 # A prohibition stands alone, or behind a name.
@@ -611,6 +641,26 @@ def _clause_refuses_messages_or_asks_erasure(words: list[str]) -> bool:
         if "privacy" in concepts and about & {"optout", "ended"}:
             return True
     return False
+
+
+def _denies_messages_behind(words: list[str]) -> bool:
+    """Whether a few words name messages and end with a no: `SMS bitte nicht`, `Werbung: nein`."""
+    said = [word for word in words if word not in _POLITE_WORDS]
+    if not said or said[-1] not in _NEGATIONS_BEHIND:
+        return False
+    denied = [word for word in said[:-1] if not word.isdecimal()]
+    ways = [_concepts_of([word]) & _WAYS_OF_CONTACT for word in denied]
+    last_way = next(filter(None, reversed(ways)), set())  # `SMS yes, e-mail no`
+    return len(denied) < MAX_WORDS_OF_PROHIBITION and bool(last_way & _MARKETING_CONCEPTS)
+
+
+_WAYS_OF_CONTACT = frozenset(
+    {"sms", "newsletter", "advertising", "topic", "email", "call", "post", "phone", "whatsapp"}
+)
+_POLITE_WORDS = frozenset(
+    ["bitte", "danke", "mehr", "please", "thanks", "merci", "plus", "grazie", "gracias", "mas"]
+)
+_NEGATIONS_BEHIND = frozenset(["nicht", "nein", "no", "non", "nee", "niet", "pas", "οχι", "oxi"])
 
 
 def _is_requested_of_person(words: list[str]) -> bool:

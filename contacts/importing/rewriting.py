@@ -2,7 +2,8 @@
 
 What remains is written as a plain table with every row on its line. So an import that has read a
 part goes on at its checkpoint, and the lines of its rejected rows stay true. All that an import
-does not read, such as other sheets and notes above the headings, is not written again.
+does not read, such as other sheets and notes above the headings, is not written again; so a file is
+refused in which people say no on other sheets.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
+from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext
 
 from contacts.importing import files, planning
 from contacts.importing.import_refused import ImportRefused
+from contacts.importing.other_sheets import read_other_sheets_or_refuse
 from contacts.importing.reading import FileReader, Layout, detect_layout_or_refuse
 from contacts.models import ContactImport, ImportFileChunk
 from contacts.phones import phone_region_of_store_or_default
@@ -128,7 +131,8 @@ def rewrite_file_if_person_named_or_refuse(
         Whether the file was rewritten.
 
     Raises:
-        ImportRefused: if the file cannot be read, so that nobody knows what is in it.
+        ImportRefused: if the file cannot be read, so that nobody knows what is in it; or if people
+            say no on sheets that would not be written.
     """
     with (
         files.temporary_local_copy_or_refuse(contact_import.pk) as path,
@@ -136,6 +140,7 @@ def rewrite_file_if_person_named_or_refuse(
     ):
         if not _is_named_in_copy_of_file_or_refuse(contact_import, path, edit_row, is_named_in):
             return False
+        _refuse_if_people_say_no_on_other_sheets(contact_import, path)
         rewritten = _write_edited_rows_as_csv(
             path, stored_or_detected_layout_or_refuse(contact_import, path), edit_row, target
         )
@@ -147,6 +152,19 @@ def rewrite_file_if_person_named_or_refuse(
     contact_import.layout = rewritten.as_json_dict()
     contact_import.save(update_fields=["layout"])
     return True
+
+
+def _refuse_if_people_say_no_on_other_sheets(contact_import: ContactImport, path: Path) -> None:
+    """Only the imported sheets are written anew, and a no on another one would be lost."""
+    others = read_other_sheets_or_refuse(
+        path,
+        stored_or_detected_layout_or_refuse(contact_import, path),
+        contact_import.mapping or {},
+        phone_region_of_store_or_default(contact_import.owner),
+        ZoneInfo(contact_import.owner.timezone),
+    )
+    if others.by_phone or others.by_email:
+        raise ImportRefused(gettext("people say no on sheets that are not imported"))
 
 
 def _write_edited_rows_as_csv(

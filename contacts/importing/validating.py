@@ -221,6 +221,19 @@ def build_reader_of_refusals_and_withheld_consents(
     ).refusals_and_withheld_consents_of_row
 
 
+def build_reader_of_consent(
+    headings: Sequence[str],
+    mapping: Mapping[str, Sequence[int]],
+    date_order: str,
+    region: str,
+    *,
+    sample: Sequence[Sequence[str]] = (),
+    zone: tzinfo = UTC,
+) -> Callable[[list[str]], ConsentCell]:
+    """A function that says what a row says of consent; for arguments see `build_row_validator`."""
+    return _RowValidator(headings, mapping, date_order, region, sample, zone).consent_of_row
+
+
 # Columns of consent that nobody mapped were set aside because another one says more.
 _MEANINGS_WITHOUT_REFUSALS = MEANINGS_OF_CONSENT - {Meaning.CONSENT, Meaning.OPT_OUT} | {
     Meaning.EMAIL,
@@ -429,6 +442,11 @@ class _RowValidator:
             number.kind,
             tuple(dropped),
         )
+
+    def consent_of_row(self, cells: list[str]) -> ConsentCell:
+        """What the cells of a row say of consent, whosever it is."""
+        cells = cells + [""] * (self.width - len(cells))
+        return self._combine_consent_cells_and_list_unclear_ones(cells, [])
 
     def refusals_and_withheld_consents_of_row(self, cells: list[str]) -> list[Refusal]:
         """Who gives no consent in the row; nobody if it is not certain who.
@@ -712,15 +730,21 @@ class _RowValidator:
 def _cells_of_rows_with_number(
     at: int, sample: Sequence[Sequence[str]], phones_at: Sequence[int]
 ) -> list[str]:
-    """The filled cells of a column in rows of people: a row of totals counts ticks, say."""
+    """The filled cells of a column in rows of people: a row of totals counts ticks, say.
+
+    Where no column has numbers, all rows count.
+    """
     return [
         row[at]
         for row in sample
         if at < len(row)
         and row[at].strip()
-        and any(
-            phone_at < len(row) and sum(map(str.isdecimal, row[phone_at])) >= MIN_PHONE_DIGITS
-            for phone_at in phones_at
+        and (
+            not phones_at
+            or any(
+                phone_at < len(row) and sum(map(str.isdecimal, row[phone_at])) >= MIN_PHONE_DIGITS
+                for phone_at in phones_at
+            )
         )
     ]
 

@@ -7,7 +7,7 @@ import pytest
 
 from contacts.importing import lifecycle
 from contacts.importing.area_codes import area_code_digits_or_empty
-from contacts.importing.mapping import guess_columns_and_first_question
+from contacts.importing.mapping import guess_columns_and_questions
 from contacts.importing.validating import Rejection, build_row_validator
 from contacts.models import Contact
 from tests.support.factories import make_store
@@ -16,7 +16,7 @@ from tests.support.factories import make_store
 def read(text, region, chosen=None):
     """The headings of each field, the question, and each row's number or why it has none."""
     headings, *rows = csv.reader(io.StringIO(text.strip()), delimiter=";")
-    guess = guess_columns_and_first_question(headings, rows, region, chosen)
+    guess = guess_columns_and_questions(headings, rows, region, chosen)
     fields = {field: [headings[at] for at in places] for field, places in guess.fields.items()}
     question = guess.question.command_line_text() if guess.question else ""
     validate = build_row_validator(

@@ -4,6 +4,7 @@ import pytest
 
 from contacts.importing import lifecycle
 from contacts.importing.code_legends import meaning_by_code, without_legend
+from contacts.importing.column_legends import headings_with_legends
 from contacts.models import Contact
 from tests.support.factories import make_store
 from tests.support.workbook import write_workbook
@@ -65,3 +66,13 @@ def subscribed_after_import_of(path):
     one = lifecycle.create_import_and_enqueue_or_refuse(store.pk, path, consent_source="paper")
     assert lifecycle.run_open_import_unless_running(one.pk).error == ""
     return dict(Contact.objects.values_list("phone", "is_subscribed"))
+
+
+@pytest.mark.parametrize(
+    "legend", ["x = pas de SMS", "x = keine Werbung", "x = kein SMS", "X = no marketing"]
+)
+def test_one_code_that_stands_for_a_no_is_a_legend(legend):
+    rows = [["0612345601", ""], ["0612345602", "x"], ["0612345603", ""]]
+    headings = headings_with_legends(["Mobile", "Info"], [legend], rows)
+    assert headings[0] == "Mobile" and "=" in headings[1]
+    assert headings_with_legends(["Mobile", "Info"], ["n = 5"], rows) == ["Mobile", "Info"]

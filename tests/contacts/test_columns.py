@@ -2,13 +2,14 @@
 
 import itertools
 import random
+from datetime import UTC
 
 import pytest
 
-from contacts.importing.consent_cells import Consent
+from contacts.importing.consent_cells import Consent, ConsentColumn
 from contacts.importing.heading_words import canonical_heading_words
 from contacts.importing.headings import Meaning, read_heading
-from contacts.importing.mapping import guess_columns_and_first_question
+from contacts.importing.mapping import guess_columns_and_questions
 from contacts.importing.refusing_cells import title_names_opt_outs_or_former_people
 from contacts.importing.validating import build_row_validator
 
@@ -46,7 +47,7 @@ def guessed(table, region="GR"):
     """The headings of each field, notes and the question, of a table of cells by heading."""
     headings = list(table)
     rows = list(map(list, zip(*table.values(), strict=True)))
-    guess = guess_columns_and_first_question(headings, rows, region)
+    guess = guess_columns_and_questions(headings, rows, region)
     columns = {
         field: [headings[at] for at in positions] for field, positions in guess.fields.items()
     }
@@ -279,7 +280,7 @@ def test_a_no_in_a_column_of_notes_is_put_before_a_person(cell):
     columns, _, problem = guessed({"Notes": ["likes blue", cell], "Mobile": PHONES[:2]})
     assert "Notes may say who agreed" in problem
     headings = ["Notes", "Mobile"]
-    guess = guess_columns_and_first_question(
+    guess = guess_columns_and_questions(
         headings, [["likes blue", PHONES[0]], [cell, PHONES[1]]], "GR", CHOSEN
     )
     assert guess.fields == {"ignored": [0], "phone": [1]} and not guess.question
@@ -548,11 +549,11 @@ def test_birthdays_and_consent_are_not_guessed_in_a_file_with_headings():
 def test_without_headings_dates_of_adults_are_birthdays():
     rows = [["+306944000001", "Anna", "1985-03-25"], ["+306944000015", "Eva", "1990-05-03"]]
     headings = ["column 1", "column 2", "column 3"]
-    assert guess_columns_and_first_question(headings, rows, "GR").fields == {
+    assert guess_columns_and_questions(headings, rows, "GR").fields == {
         "phone": [0], "first_name": [1], "birthday": [2],
     }  # fmt: skip
     rows = [[*row[:2], "2024-01-02"] for row in rows]
-    assert "birthday" not in guess_columns_and_first_question(headings, rows, "GR").fields
+    assert "birthday" not in guess_columns_and_questions(headings, rows, "GR").fields
 
 
 EXPORTS = {
@@ -602,7 +603,7 @@ EXPORTS = {
 def test_the_columns_of_an_export_are_known(name):
     line, expected = EXPORTS[name]
     headings = line.split(",")
-    guess = guess_columns_and_first_question(headings, [[""] * len(headings)], "GR")
+    guess = guess_columns_and_questions(headings, [[""] * len(headings)], "GR")
     found = {field: [headings[at] for at in places] for field, places in guess.fields.items()}
     assert found == expected
 
@@ -614,6 +615,8 @@ def test_the_columns_of_an_export_are_known(name):
         ("Kundennummer", ("kunde", "nummer")), ("SMSOptIn", ("sms", "optin")),
         ("Τηλέφωνο", ("τηλεφωνο",)), ("Straße", ("strasse",)), ("", ()), ("№", ("no",)),
         ("landLine", ("landline",)), ("sms oPT-oUT", ("sms", "optout")),
+        ("SMS配信", ("sms", "配信")),
+        ("ДатаРождения", ("дата", "рождения")),
     ],
 )  # fmt: skip
 def test_a_heading_is_split_into_words(heading, words):
@@ -628,7 +631,7 @@ def test_every_pair_of_halves_makes_no_phone_of_what_is_none():
 
 def two_customers(heading, cells):
     sample = [["Maria", "6971234567", cells[0]], ["Nikos", "6971234568", cells[1]]]
-    return guess_columns_and_first_question(["Name", "Mobile", heading], sample, "GR")
+    return guess_columns_and_questions(["Name", "Mobile", heading], sample, "GR")
 
 
 @pytest.mark.parametrize(
@@ -675,16 +678,14 @@ def test_an_answer_about_email_is_no_address():
 
 def test_answers_are_no_names_in_a_list_without_headings():
     sample = [["Μαρία Παππά", "6971234567", "ναι"], ["Νίκος Βας", "6971234568", "όχι"]]
-    guess = guess_columns_and_first_question(["column 1", "column 2", "column 3"], sample, "GR")
+    guess = guess_columns_and_questions(["column 1", "column 2", "column 3"], sample, "GR")
     assert guess.fields["phone"] == [1] and "last_name" not in guess.fields
     assert "column 3" in question_of(guess)
 
 
 def test_two_lists_side_by_side_are_asked_about():
     sample = [["Anna", "6971234567", "Eva", "6971234568"]]
-    guess = guess_columns_and_first_question(
-        ["Name", "Mobile", "Name (2)", "Mobile (2)"], sample, "GR"
-    )
+    guess = guess_columns_and_questions(["Name", "Mobile", "Name (2)", "Mobile (2)"], sample, "GR")
     assert "come twice" in question_of(guess)
 
 
@@ -1147,7 +1148,7 @@ def test_usual_headings_of_names_and_birthdays_are_known_in_more_languages(headi
 def test_a_mobile_under_the_word_for_another_place_is_used_if_it_is_the_only_one(mobile, other):
     headings = [mobile, other]
     rows = [["6944000001", "2101234567"], ["", "6944000112"], ["2101234568", "6944000907"]]
-    guess = guess_columns_and_first_question(headings, rows, "GR")
+    guess = guess_columns_and_questions(headings, rows, "GR")
     validate = build_row_validator(headings, guess.fields, "iso", "GR", sample=rows)
     assert [validate(list(row)).phone for row in rows] == [
         "+306944000001", "+306944000112", "+306944000907",
@@ -1169,3 +1170,116 @@ def test_numbers_that_are_no_phones_under_such_a_word_are_not_used():
 )
 def test_dates_of_visits_and_registrations_are_not_asked_about(heading, cells):
     assert not guessed({"Mobile": PHONES, heading: cells})[2]
+
+
+def asked_about(headings, rows, region="DE", chosen=None):
+    guess = guess_columns_and_questions(headings, rows, region, chosen)
+    return [headings[question.position] for question in guess.questions], guess
+
+
+@pytest.mark.parametrize("cells", ["x    ", ["2024-02-03", "", "", "", ""]])
+@pytest.mark.parametrize(
+    "heading",
+    ["Rev. consenso", "Consenso rev", "Einw. zurück", "Consentement fin", "Consent pulled"],
+)
+def test_dates_or_a_mark_of_few_under_a_consent_in_unknown_words_are_asked_about(heading, cells):
+    rows = [[f"015123456{n}", cell.strip(), "ja"] for n, cell in enumerate(cells, 700)]
+    asked, guess = asked_about(["Handy", heading, "Werbung ok"], rows)
+    assert asked == [heading] and guess.fields["sms_consent"] == [2]
+
+
+@pytest.mark.parametrize("heading", ["Rev. consenso", "Widerr. Einwilligung", "Consent rej."])
+def test_answers_under_what_may_be_a_withdrawal_cut_short_are_asked_about(heading):
+    rows = [[f"015123456{700 + n}", "nein" if n else "ja", "ja"] for n in range(4)]
+    assert asked_about(["Handy", heading, "Werbung ok"], rows)[0] == [heading]
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "NewsletterAllowanceAt",
+        "SMS zugelassen am",
+        "Newsletter gewollt",
+        "SMS welcome",
+        "Marketing qx",
+    ],
+)
+def test_dates_that_not_all_have_under_messages_in_unknown_words_are_asked_about(heading):
+    cells = ["2024-02-03 10:11:12", "2024-02-04 10:11:12", "0000-00-00 00:00:00", ""]
+    rows = [[f"015123456{n}", cell] for n, cell in enumerate(cells, 700)]
+    assert asked_about(["Handy", heading], rows)[0] == [heading]
+
+
+@pytest.mark.parametrize("cells", ["x    ", ["si", "no", "si", "no", "no"]])
+@pytest.mark.parametrize("heading", ["SMS NO", "Publi NO", "Marketing no", "Newsletter No"])
+def test_a_no_behind_what_is_sent_may_deny_it(heading, cells):
+    rows = [[f"6123456{n}", cell.strip()] for n, cell in enumerate(cells, 10)]
+    assert heading in asked_about(["Móvil", heading], rows, "ES")[0]
+
+
+@pytest.mark.parametrize(
+    ("heading", "code"),
+    [
+        ("Rot = keine Werbung", "rot"), ("x = kein SMS", "X"), ("N = no marketing", "N"),
+        ("s = pas de publicité", "s"), ("Info (1 = sin publicidad)", "1"),
+    ],
+)  # fmt: skip
+def test_a_code_that_a_heading_explains_as_a_no_is_asked_about_and_read(heading, code):
+    rows = [["015123456701", ""], ["015123456702", code], ["015123456703", ""]]
+    assert asked_about(["Handy", heading], rows)[0] == [heading]
+    for is_opt_out in (True, False):
+        column = ConsentColumn(
+            [code], is_opt_out=is_opt_out, heading=heading, date_order="iso", zone=UTC
+        )
+        assert column.read(code).consent == Consent.OPTED_OUT
+
+
+def test_an_opt_out_of_email_stays_one_after_that_of_sms_was_chosen():
+    headings = ["Móvil", "NoEnviarSMS", "NoEnviarEmail"]
+    rows = [["612345601", "0", "-1"], ["612345602", "-1", "0"]]
+    for chosen in (None, {"phone": [0], "sms_opt_out": [1]}):
+        assert asked_about(headings, rows, "ES", chosen)[1].fields["sms_opt_out"] == [1]
+
+
+def test_no_column_is_asked_about_twice():
+    rows = [["512345601", "t", "t"], ["512345602", "t", "n"], ["512345603", "n", "t"]]
+    asked, _ = asked_about(["Telefon", "Zgoda na newsletter", "Zgoda na SMS"], rows, "PL")
+    assert asked == ["Zgoda na newsletter", "Zgoda na SMS"]
+
+
+@pytest.mark.parametrize("heading", ["kKunde", "CodCliente", "Kunde", "Contact"])
+def test_numbers_of_customers_are_no_answers(heading):
+    rows = [[str(n), f"01512345670{n}"] for n in range(1, 4)]
+    assert not asked_about([heading, "Handy"], rows)[0]
+
+
+@pytest.mark.parametrize("heading", ["KATALOG", "MAHNSPERRE", "Kreditsperre", "Brief"])
+def test_letters_and_dunning_are_not_asked_about_beside_a_bar_to_advertising(heading):
+    rows = [[f"015123456{700 + n}", "JN"[n % 2], "NJ"[n == 3]] for n in range(6)]
+    asked, guess = asked_about(["Handy", heading, "WERBESPERRE"], rows)
+    assert not asked and guess.fields["sms_opt_out"] == [2]
+
+
+@pytest.mark.parametrize("heading", ["Termin-SMS", "Receives appointment texts", "SMS de cita"])
+def test_messages_on_appointments_are_not_asked_about_beside_a_consent_to_sms(heading):
+    rows = [[f"015123456{700 + n}", "ja", "nein" if n else "ja"] for n in range(6)]
+    asked, guess = asked_about(["Handy", heading, "SMS-Werbung"], rows)
+    assert not asked and guess.fields["sms_consent"] == [2]
+
+
+def test_in_and_out_are_answers_beside_each_other():
+    column = ConsentColumn(["IN", "OUT"], is_opt_out=False, date_order="iso", zone=UTC)
+    assert [column.read(cell).consent for cell in ("IN", "OUT")] == [
+        Consent.AGREES,
+        Consent.OPTED_OUT,
+    ]
+    column = ConsentColumn(["OUT", "late"], is_opt_out=False, date_order="iso", zone=UTC)
+    assert column.read("OUT").problem
+
+
+@pytest.mark.parametrize(
+    "heading", ["Alta SMS", "SMS registered at", "SMS-Anmeldung", "Εγγραφή SMS", "SMS signup date"]
+)
+def test_when_somebody_joined_the_messages_is_asked_about(heading):
+    rows = [["612345601", "2023-02-01"], ["612345602", "2023-02-02"], ["612345603", ""]]
+    assert asked_about(["Móvil", heading], rows, "ES")[0] == [heading]

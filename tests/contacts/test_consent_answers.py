@@ -8,7 +8,7 @@ import pytest
 
 from contacts.importing.consent_cells import Consent
 from contacts.importing.mapping import (
-    guess_columns_and_first_question,
+    guess_columns_and_questions,
     without_guessed_other_consent_if_consent_is_new,
 )
 from contacts.importing.validating import build_row_validator
@@ -21,7 +21,7 @@ def consents(heading, cells, *, region="GR", **chosen):
     """What is stored for each cell, as one word each, and the question that is asked."""
     headings = ["Mobile", heading]
     rows = [list(row) for row in zip(PHONES, cells, strict=False)]
-    guess = guess_columns_and_first_question(
+    guess = guess_columns_and_questions(
         headings, rows, region, {field: [1] for field in chosen} or None
     )
     question = guess.question.command_line_text() if guess.question else ""

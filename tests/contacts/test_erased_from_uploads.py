@@ -315,3 +315,19 @@ def test_a_person_whose_area_code_has_a_column_of_its_own_is_not_brought_back(is
     assert erasure.traces_left_without_reason == []
     assert lifecycle.run_open_import_unless_running(one.pk).rejected == 1
     assert phones() == ["+12125550177"]
+
+
+def test_an_import_is_cancelled_rather_than_written_anew_without_the_no_of_another_sheet(
+    store, tmp_path
+):
+    path = write_workbook(
+        tmp_path / "list.xlsx",
+        [(1, ["phone", "first name"]), (2, [306900000077, "Ann"]), (3, [306900000001, "Mia"])],
+        [(1, ["phone"]), (2, [306900000077])],
+        names=("Kunden", "Abgemeldet"),
+    )
+    one = lifecycle.create_unstarted_import_or_refuse(store.pk, "list.xlsx", [path.read_bytes()])
+    planning.plan_import_and_store_plan_or_refuse(one, sheet="Kunden")
+    assert erase().counts["imports_cancelled"] == 1
+    one.refresh_from_db()
+    assert one.status == "cancelled" and "upload it again" in one.error

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from astronote.models import User
 from contacts.importing import lifecycle, planning
 from contacts.importing.import_refused import ImportRefused
-from contacts.importing.mapping import guess_columns_and_first_question
+from contacts.importing.mapping import guess_columns_and_questions
 from contacts.models import ConsentEvent, Contact, ImportStatus, Suppression
 from contacts.phones import phone_hash
 from tests.support.factories import make_store
@@ -272,9 +272,9 @@ def imported(
 @pytest.mark.parametrize("respell", RESPELLINGS)
 def test_another_spelling_of_the_headings_changes_no_column_or_is_asked_about(respell):
     for table in TABLES:
-        guessed = guess_columns_and_first_question(table.headings, table.rows, table.region)
+        guessed = guess_columns_and_questions(table.headings, table.rows, table.region)
         headings = [respell(heading) for heading in table.headings]
-        found = guess_columns_and_first_question(headings, table.rows, table.region)
+        found = guess_columns_and_questions(headings, table.rows, table.region)
         assert found.fields == guessed.fields or found.question, headings
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from contacts.importing.heading_words import CONCEPTS_BY_WORD
-from contacts.importing.mapping import guess_columns_and_first_question
+from contacts.importing.mapping import guess_columns_and_questions
 from contacts.importing.names import (
     split_into_first_and_last_name,
     writes_family_first,
@@ -15,7 +15,7 @@ from contacts.importing.validating import build_row_validator
 
 def read_rows(headings, rows, region="GR", chosen=None):
     """First and last name of each row, and the fields of the columns."""
-    guess = guess_columns_and_first_question(headings, rows, region, chosen)
+    guess = guess_columns_and_questions(headings, rows, region, chosen)
     validate = build_row_validator(headings, guess.fields, "iso", region, sample=rows)
     found = [validate(list(row)) for row in rows]
     return [(row.first_name, row.last_name) for row in found], guess
@@ -152,7 +152,7 @@ def test_the_label_beside_a_number_tells_the_mobile():
         ["Cid Lee", "Home Fax", "212-555-2208", "", "212-555-2209"],
         ["Dan Lee", "Work", "212-555-5315", "", ""],
     ]
-    guess = guess_columns_and_first_question(headings, rows, "US")
+    guess = guess_columns_and_questions(headings, rows, "US")
     validate = build_row_validator(headings, guess.fields, "iso", "US", sample=rows)
     assert [validate(list(row)).phone for row in rows] == [
         "+14155559720",
@@ -165,7 +165,7 @@ def test_the_label_beside_a_number_tells_the_mobile():
 def test_small_words_of_a_column_of_their_own_begin_the_last_name():
     headings = ["First name", "LastnamePreposition", "Last name", "Mobile"]
     rows = [["Mark", "van der", "Linden", "6944000501"], ["Anna", "", "Papa", "6944000512"]]
-    fields = guess_columns_and_first_question(headings, rows, "GR").fields
+    fields = guess_columns_and_questions(headings, rows, "GR").fields
     validate = build_row_validator(headings, fields, "iso", "GR", sample=rows)
     assert [validate(row).last_name for row in rows] == ["van der Linden", "Papa"]
 
@@ -176,11 +176,11 @@ def test_the_only_phone_of_a_parent_is_used_in_a_list_of_children():
         ["Ida Papa", "11/06/2016", "Anna Papa", "6944000501"],
         ["Leo Lade", "12/06/2016", "Eva Lade", "6944000512"],
     ]
-    guess = guess_columns_and_first_question(headings, rows, "GR")
+    guess = guess_columns_and_questions(headings, rows, "GR")
     assert guess.question is None
     assert guess.fields == {"full_name": [2], "phone": [3]}
     named = [["Ida", "Anna Papa", "6944000501"], ["Leo", "Eva Lade", "6944000512"]]
-    asked = guess_columns_and_first_question(["First name", "Parent", "Parent mobile"], named, "GR")
+    asked = guess_columns_and_questions(["First name", "Parent", "Parent mobile"], named, "GR")
     assert "--map phone=COLUMN" in asked.question.command_line_text()
 
 
@@ -189,9 +189,7 @@ def test_a_column_that_says_the_same_of_everybody_holds_no_names():
         ["CLIENT", "Roux", "Anna", "+306944000501"],
         ["CLIENT", "Picard", "Max", "+306944000512"],
     ]
-    fields = guess_columns_and_first_question(
-        [f"column {at}" for at in range(1, 5)], rows, "GR"
-    ).fields
+    fields = guess_columns_and_questions([f"column {at}" for at in range(1, 5)], rows, "GR").fields
     assert (fields["first_name"], fields["last_name"]) == ([2], [1])
 
 
@@ -267,3 +265,43 @@ def test_halves_of_names_are_known_in_questions_of_forms_and_in_more_languages(f
     rows = [["Qwert", "Zxcv", "6900000001"], ["Uiop", "Bnm", "6900000002"]]
     names, _ = read_rows([first, last, "Kontakt Xyz Mobil"], rows)
     assert names == [("Qwert", "Zxcv"), ("Uiop", "Bnm")]
+
+
+@pytest.mark.parametrize(
+    ("heading", "code"), [("locale", "de"), ("Sprache", "da"), ("Lng", "de"), ("xx", "el")]
+)
+def test_the_code_of_a_language_is_no_part_of_a_name(heading, code):
+    rows = [[number, "Anna", "Weber", code] for number in numbers(4)]
+    names, _ = read_rows(["Mobile", "First name", "Last name", heading], rows)
+    assert set(names) == {("Anna", "Weber")}
+
+
+@pytest.mark.parametrize("heading", ["Jméno", "Vorname", "Prénom", "Imię", "First name"])
+def test_full_names_in_the_only_column_of_names_are_divided(heading):
+    names = ["Anna Nováková", "Jan Dvořák", "Eva Malá", "Petr Svoboda"]
+    found, _ = read_rows(["Mobile", heading], list(map(list, zip(numbers(4), names, strict=True))))
+    assert found[1] == ("Jan", "Dvořák")
+    rows = [[number, name, "Berg"] for number, name in zip(numbers(4), names, strict=True)]
+    assert read_rows(["Mobile", heading, "Last name"], rows)[0][1] == ("Jan Dvořák", "Berg")
+
+
+def test_names_are_known_behind_the_type_that_a_program_writes_before_them():
+    rows = [[number, "Anna", "Weber"] for number in numbers(3)]
+    assert read_rows(["cMobil", "cVorname", "cNachname"], rows)[0][0] == ("Anna", "Weber")
+
+
+def test_initials_are_no_family_names_in_capitals():
+    assert not writes_family_in_capitals(["A. de Vries", "J.P. Bakker", "E.-M. Smit"])
+    assert writes_family_in_capitals(["LEFÈVRE Camille", "J.-P. MARTIN"])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Vries, A. de", ("A.", "de Vries")), ("Berg, Els van den", ("Els", "van den Berg")),
+        ("Smit, Jan", ("Jan", "Smit")), ("Silva, Ana da", ("Ana", "da Silva")),
+        ("de Vries, Anna", ("Anna", "de Vries")),
+    ],
+)  # fmt: skip
+def test_small_words_behind_the_first_name_belong_to_the_last(name, expected):
+    assert split_into_first_and_last_name(name) == expected

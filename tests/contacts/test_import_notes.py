@@ -5,7 +5,11 @@ from django.core.management import CommandError, call_command
 
 from contacts.importing import lifecycle, planning
 from contacts.importing.consent_cells import Consent
-from contacts.importing.refusing_cells import name_refuses_contact, phone_remark_refuses_messages
+from contacts.importing.refusing_cells import (
+    cell_refuses_messages,
+    name_refuses_contact,
+    phone_remark_refuses_messages,
+)
 from contacts.importing.validating import (
     Rejection,
     build_reader_of_refusals_and_withheld_consents,
@@ -160,3 +164,17 @@ def test_a_kind_of_customers_that_must_not_be_marketed_to_is_asked_about(store, 
     path.write_text("\n".join(["Phone;Name;Contact type", *rows]))
     plan = planning.plan_import_or_refuse(path, store)
     assert plan.refusal and "--map notes=3" in plan.refusal.command_line_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "refuses"),
+    [
+        ("SMS bitte nicht", True), ("Werbung: nein", True), ("mag SMS nicht mehr", True),
+        ("Pub non merci", True), ("SMS όχι", True), ("Post ja, SMS nein", True), ("sms no", True),
+        ("SMS yes e-mail no", False), ("Newsletter no 12", False), ("SMS ok", False),
+        ("no show, SMS sent", False), ("E-Mail nein", False),
+    ],
+)  # fmt: skip
+def test_a_no_behind_messages_refuses_them(text, refuses):
+    assert cell_refuses_messages(text) is refuses
+    assert phone_remark_refuses_messages(f"+43 664 1234504 ({text})") is refuses

@@ -160,6 +160,15 @@ def test_the_name_of_a_file_may_say_that_it_is_a_list_of_opt_outs(run, store, tm
     assert not Contact.objects.exists()
 
 
+def test_a_yes_in_each_row_does_not_outweigh_a_name_that_speaks_of_opt_outs(run, tmp_path):
+    path = tmp_path / "SMS opt-outs 2026.csv"
+    path.write_text("Mobile,SMS consent\n6900000001,yes\n6900000002,yes\n")
+    with pytest.raises(CommandError, match=f"the name of the file says that {SAYS}"):
+        run(path, "--consent=form")
+    path.write_text("Mobile,SMS consent\n6900000001,yes\n6900000002,no\n")
+    assert run(path, "--consent=form")["+306900000001"].is_subscribed
+
+
 def test_a_file_of_our_rejected_rows_may_have_the_name_that_we_gave_it(run, tmp_path):
     path = tmp_path / "import-7-rejected.csv"
     path.write_text("Mobile,Name,rejected because\n6900000001,Anna,Mobile: not a number\n")

@@ -26,7 +26,7 @@ def read(name):
     path = DATA / name
     layout = detect_layout_or_refuse(path, largest_bytes=10_000_000)
     records = [cells for _, cells in FileReader(path, layout)]
-    found = mapping.guess_columns_and_first_question(layout.headings, records, "GR")
+    found = mapping.guess_columns_and_questions(layout.headings, records, "GR")
     born = found.fields.get("birthday", [])
     order = detect_date_order_or_iso_or_refuse(
         row[at] for row in records for at in born if at < len(row)
@@ -165,7 +165,7 @@ def test_birthdays_without_a_year_are_left_out_with_a_note():
     ],
 )  # fmt: skip
 def test_headings_of_several_languages_are_known(heading, field):
-    found = mapping.guess_columns_and_first_question(
+    found = mapping.guess_columns_and_questions(
         [heading, "Phone"], [["x", "+306900000001"]], "GR"
     ).fields
     assert [name for name, places in found.items() if 0 in places] == ([field] if field else [])

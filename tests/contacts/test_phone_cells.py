@@ -1,5 +1,6 @@
 """Cells with phone numbers: the one number that is meant, or a reason."""
 
+import itertools
 import json
 import random
 from pathlib import Path
@@ -280,6 +281,18 @@ def test_digits_are_not_changed_to_make_a_foreign_number(region, text):
     for convention in PhoneConvention:
         with pytest.raises(UnusableCell):
             PhoneReader(region, convention).parse_or_raise_unusable(text)
+
+
+@pytest.mark.parametrize(
+    "national", ["0151 23456704", "(0151) 2345 6704", "[0151] 23456704", "/0151/23456704"]
+)
+def test_a_column_that_writes_numbers_in_both_ways_decides_nothing(national):
+    cells = ["4915123456702", "4.915123456702E+12", national]
+    for order in itertools.permutations(cells):
+        convention = detect_phone_convention([(cell, "") for cell in order], "DE")
+        assert convention == PhoneConvention.UNKNOWN
+    with pytest.raises(UnusableCell, match=r"\+15123456701 or \+4915123456701"):
+        PhoneReader("DE", PhoneConvention.UNKNOWN).parse_or_raise_unusable("1512345 6701")
 
 
 def test_a_column_of_international_numbers_without_plus_is_read_as_such():

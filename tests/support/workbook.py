@@ -19,10 +19,13 @@ _DATE_STYLE = (
 )
 
 
-def write_workbook(path: Path, *sheets: Iterable[tuple[int, list]]) -> Path:
+def write_workbook(
+    path: Path, *sheets: Iterable[tuple[int, list]], names: Iterable[str] = ()
+) -> Path:
     """Write a workbook; each sheet is its rows, each of them its number and its cells.
 
-    A cell is a str (`#N/A` and the like become errors), bool, int, float, date or None.
+    Without names the sheets are `Sheet1` and so on. A cell is a str (`#N/A` and the like become
+    errors), bool, int, float, date or None.
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         numbers = range(1, len(sheets) + 1)
@@ -42,12 +45,14 @@ def write_workbook(path: Path, *sheets: Iterable[tuple[int, list]]) -> Path:
         targets = [("styles", "styles.xml")]
         targets += [("worksheet", f"worksheets/sheet{n}.xml") for n in numbers]
         file.writestr("xl/_rels/workbook.xml.rels", _relations(targets))
-        names = "".join(
-            f'<sheet name="Sheet{n}" sheetId="{n}" r:id="rId{n + 1}"/>' for n in numbers
+        titles = "".join(
+            f'<sheet name="{escape(name)}" sheetId="{n}" r:id="rId{n + 1}"/>'
+            for n, name in zip(numbers, names or [f"Sheet{n}" for n in numbers], strict=True)
         )
         file.writestr(
             "xl/workbook.xml",
-            f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}"><sheets>{names}</sheets></workbook>',
+            f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELATIONS}">'
+            f"<sheets>{titles}</sheets></workbook>",
         )
         file.writestr("xl/styles.xml", _DATE_STYLE)
         for number, rows in zip(numbers, sheets, strict=True):
