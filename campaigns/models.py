@@ -65,7 +65,6 @@ from messaging.models import (
     SendDecision,
     StatusChange,
 )
-from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.statuses import COUNTED_STATUSES, MessageStatus
 from messaging.text import Template, address_problem_or_empty, text_problem_or_empty
 
@@ -135,15 +134,9 @@ EVENT_TAGS = (EVENT_DATE, EVENT_TIME)
 def _validate_text_tags(
     field: str, text: str, owner_id: int | None, other_tags: Sequence[str] = ()
 ) -> None:
-    """Refuse a text with other things than tags in braces, or whose opt-out link leads nowhere."""
+    """Refuse a text whose tags, placeholders or addresses would be sent otherwise than meant."""
     keys = custom_keys_if_tags_unknown(owner_id, text, other_tags)
-    problem = text_problem_or_empty(text, other_tags, keys)
-    if has_opt_out_link_joined_to_text(text):
-        problem = gettext(
-            "Put a space before and after {{unsubscribe_link}}: joined to other characters, it"
-            " leads nowhere."
-        )
-    if problem:
+    if problem := text_problem_or_empty(text, other_tags, keys):
         raise ValidationError({field: problem})
 
 

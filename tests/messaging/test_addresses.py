@@ -14,6 +14,7 @@ from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import links, opt_in_secrets
 from messaging.addresses import (
+    clean_address,
     find_hosts_and_email_addresses,
     find_web_addresses_except_bare_hosts,
     to_ascii_url_keeping_tags,
@@ -175,6 +176,30 @@ def test_invisible_characters_are_no_part_of_an_address(text, sent, target, clie
     link = ShortLink.objects.get()
     assert written == sent.format(links.short_url(link.short_code))
     assert link.target_url == f"https://www.shop.example.com/{target}"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("https://shop.gr/?a=1&amp;b=2", "https://shop.gr/?a=1&b=2"),
+     ("https://shop.gr/?a=1&#38;b=2&AMP;c", "https://shop.gr/?a=1&b=2&c"),
+     ("https://shop.gr/?a&amp;", "https://shop.gr/?a&"),
+     ("https://shop.gr/black\u2011friday", "https://shop.gr/black-friday"),
+     ("my\u2010shop.gr/a", "my-shop.gr/a"), ("https://shop.gr/𝗦𝗮𝗹𝗲_𝟮𝟬", "https://shop.gr/Sale_20"),
+     ("𝗵𝘁𝘁𝗽𝘀://𝘀𝗵𝗼𝗽.gr", "https://shop.gr"), ("Ⓢhop.gr/ⓐ", "Shop.gr/a"),
+     ("ｗｗｗ．ｓｈｏｐ．ｇｒ／ａ", "www.shop.gr/a"), ("https://a.gr/x\u200b&amp;y", "https://a.gr/x&y")],
+)  # fmt: skip
+def test_an_address_is_sent_as_it_was_meant(written, meant):
+    [address] = find_web_addresses_except_bare_hosts(f"👉 See {written} now")
+    assert address.written == meant
+    sent = links.replace_long_urls_with_sample_links(f"👉 See {written} now")
+    assert sent in (f"👉 See {meant} now", f"👉 See {links.short_url(links.SAMPLE_CODE)} now")
+    assert clean_address(f" {written} ") == meant
+
+
+@pytest.mark.parametrize("after", ["！", "？", "）", "，再見", "：再見"])
+def test_wide_punctuation_is_no_part_of_an_address(after):
+    [address] = find_web_addresses_except_bare_hosts(f"（https://shop.example/a{after}")
+    assert address.written == "https://shop.example/a"
 
 
 @pytest.mark.parametrize("greek_capitals", [True, False])
