@@ -74,7 +74,7 @@ _COMMA_BEFORE_ENDING = re.compile(
 )
 _BACKSLASH_AFTER_NAME = re.compile(r"(?:(?<![\w@./-])|(?<=://))(?:[\w-]+\.)+([^\W\d_]{2,})\\+\w+")
 _WITHOUT_DOT = re.compile(
-    r"https?://(?:www\.)?[\w-]+(?:[,;\\][\w-]+)?(?![\w.:@-]|\{\{)|https?://[\w-]+\.(?!\S)"
+    r"https?://(?!localhost\b)(?:www\.)?[\w-]+(?:[,;\\][\w-]+)?(?![\w.:@-]|\{\{)|https?://[\w-]+\.(?!\S)"
     r"|(?<![\w.@])www\.[\w-]+[,;\\][\w-]+(?![\w'’-])",
     re.IGNORECASE,
 )
@@ -152,6 +152,18 @@ def find_web_addresses_except_bare_hosts(text: str) -> list[Address]:
                 stop += 1
             found.append(Address(begin, stop, written))
     return found
+
+
+def write_addresses_as_meant(text: str) -> str:
+    """The text with its web addresses as `find_web_addresses_except_bare_hosts` reads them.
+
+    For texts whose addresses get no short links.
+    """
+    pieces, end = [], 0
+    for address in find_web_addresses_except_bare_hosts(text):
+        pieces += [text[end : address.start], address.written]
+        end = address.end
+    return "".join([*pieces, text[end:]])
 
 
 def find_hosts_and_email_addresses(text: str) -> list[Address]:
