@@ -15,10 +15,18 @@ from urllib.parse import quote, urlsplit
 
 import idna
 from linkify_it import LinkifyIt
+from linkify_it.tlds import TLDS
 
 # `{{first_name}}` and what else stands in two braces; `text.py` reads what it says.
 TAG = re.compile(r"\{\{([^{}]*)\}\}")
-_FINDER = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False})
+# All that end the name of a host, as phones know them: shop.store, оферти.бг.
+_ENDINGS = [idna.decode(ending) if ending.startswith("XN--") else ending.lower() for ending in TLDS]
+_FINDER = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False}).tlds(
+    _ENDINGS, True
+)
+_KNOWN_ENDINGS = frozenset(_ENDINGS)
+# Of those with more than two letters, what is no ordinary word such as red, sale and today.
+_LONG_ENDINGS_THAT_ARE_NO_WORDS = frozenset(("com", "net", "org", "info", "biz", "shop"))
 _NOT_AT_THE_END = ".,;:!?'\"*`"
 _AROUND = "_~"  # emphasis, if it is on both sides
 # Signs that nobody sees: soft hyphens, zero width spaces and joiners, marks of direction, selectors
@@ -52,6 +60,8 @@ _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _NEVER_IN_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 _SCHEME = re.compile("https?://", re.IGNORECASE)
 _AFTER_HOST = re.compile("[/?#]")
+_WITHOUT_SPACE = re.compile(r"\S+")
+_LIKE_ADDRESS = re.compile(r"://|\w\.\w")
 _WWW = re.compile(r"www\.", re.IGNORECASE)
 _AFTER_COLON = re.compile(r"(?<=:)(?=[^\W\d_])")
 # What begins like an address, but with signs missing, doubled, exchanged or apart.
@@ -73,6 +83,7 @@ _COMMA_BEFORE_ENDING = re.compile(
     r"(?<![\w@./&=?-])(?:[\w-]+\.)*[\w-]{3,}(?:[,;\\]|\s\.\s?|\.\s)([^\W\d_]{2,})/\w+"
 )
 _BACKSLASH_AFTER_NAME = re.compile(r"(?:(?<![\w@./-])|(?<=://))(?:[\w-]+\.)+([^\W\d_]{2,})\\+\w+")
+_SLASH_OR_WWW = re.compile(r"[/\\]|www", re.IGNORECASE)
 _WITHOUT_DOT = re.compile(
     r"https?://(?!localhost\b)(?:www\.)?[\w-]+(?:[,;\\][\w-]+)?(?![\w.:@-]|\{\{)|https?://[\w-]+\.(?!\S)"
     r"|(?<![\w.@])www\.[\w-]+[,;\\][\w-]+(?![\w'’-])",
@@ -193,9 +204,11 @@ def find_broken_address_or_empty(text: str) -> str:
     for match in _SCHEME_OF_OTHER_LETTERS.finditer(text):
         if not match[1].isascii() and not match[1].lower().endswith(("http", "https")):
             return match[0].rstrip(_NOT_AT_THE_END)
+    if not _SLASH_OR_WWW.search(text):
+        return ""
     for pattern in (_COMMA_BEFORE_ENDING, _BACKSLASH_AFTER_NAME):
         for match in pattern.finditer(text):
-            if match[1].islower() and _ends_as_host(match[1]):
+            if match[1].islower() and _is_ending_and_no_word(match[1]):
                 return match[0]
     for pattern in (_EMPTY_LABEL, _WITHOUT_HOST, _WITHOUT_DOT, _SPACE_IN_ADDRESS):
         if broken := pattern.search(text):
@@ -230,7 +243,7 @@ def find_address_with_capital_ending_or_empty(text: str) -> str:
     In `bis Samstag.Info/tickets` a sentence begins there, in `laden.Info/angebote` it may not.
     """
     for match in _CAPITAL_ENDING.finditer(text):
-        if match[1].islower() and _ends_as_host(match[2]):
+        if match[1].islower() and _is_ending_and_no_word(match[2].lower()):
             return match[0].rstrip(_NOT_AT_THE_END)
     return ""
 
@@ -348,7 +361,13 @@ def _partition_at(pattern: re.Pattern[str], text: str) -> tuple[str, str, str]:
 
 def _ends_as_host(host: str) -> bool:
     """Whether the last label of a host is a known top level domain."""
-    return bool(_FINDER.match(f"x.{host.rpartition('.')[2]}"))
+    return host.rpartition(".")[2].lower() in _KNOWN_ENDINGS
+
+
+def _is_ending_and_no_word(label: str) -> bool:
+    """Whether a label in small letters ends hosts, and is not likely to be a word of a sentence."""
+    is_no_word = len(label) == 2 or label in _LONG_ENDINGS_THAT_ARE_NO_WORDS
+    return is_no_word and _ends_as_host(label)
 
 
 def clean_address(address: str) -> str:
@@ -388,9 +407,13 @@ def _is_between_letters_of_other_scripts(text: str, at: int) -> bool:
 
 
 def _mask(text: str) -> str:
-    """The text with what no address has as spaces, so that addresses end there; tags are `x`."""
+    """The text with what no address has as spaces, and no words but addresses; tags are `x`."""
     masked = TAG.sub(lambda tag: "x" * len(tag[0]), text)
-    return "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
+    masked = "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
+    # The library takes its time with each word.
+    return _WITHOUT_SPACE.sub(
+        lambda word: word[0] if _LIKE_ADDRESS.search(word[0]) else " " * len(word[0]), masked
+    )
 
 
 def _find_in_masked(masked: str) -> Iterator[tuple[int, int, bool]]:

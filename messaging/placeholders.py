@@ -41,13 +41,23 @@ _STORES = _folded(
     "firmanızın entreprise empresa azienda επιχείρηση επιχείρησης εταιρεία εταιρείας şirket фирма "
     "фирмата brand marque marca marka marke μάρκα"
 )
+_LINKS = _folded(
+    "link links url lien liens enlace collegamento σύνδεσμος συνδέσμου λινκ odkaz bağlantı "
+    "bağlantısı linki линк линка ссылка ссылку länk länken"
+)
+_NUMBERS = _folded(
+    "number numbers numéro número numero nummer numer numeru numara numarası αριθμός αριθμό номер "
+    "номера číslo numărul szám"
+)
+_SHORT_FOR_NUMBERS = frozenset(("no", "nr", "id"))
 _THINGS = (
     _NAMES
     | _STORES
+    | _LINKS
+    | _NUMBERS
     | _folded(
-        _words_of("phone", "mobile") + " link links url lien liens enlace collegamento σύνδεσμος "
-        "συνδέσμου λινκ odkaz bağlantı bağlantısı linki линк линка ссылка ссылку länk länken "
-        "website webseite webadresse ιστοσελίδα ιστοσελίδας сайт сайта strona strony "
+        _words_of("phone", "mobile")
+        + " website webseite webadresse ιστοσελίδα ιστοσελίδας сайт сайта strona strony "
         "address adresse adresa adres adresi indirizzo dirección διεύθυνση διεύθυνσης адрес "
         "date dates fecha datum datumet ημερομηνία ημερομηνίας tarih tarihi dato data дата датата "
         "time uhrzeit heure hora horario orario ώρα saat saati godzina čas час klockslag "
@@ -57,7 +67,7 @@ _THINGS = (
         "tutar tutarı kwota kwotę сума сумма belopp bedrag price preis prix precio prezzo τιμή "
         "fiyat fiyatı cena ceny pris цена цената preț prețul product produkt produktu produit "
         "producto prodotto προϊόν προϊόντος ürün ürünün продукт продукта "
-        "city stadt ville ciudad città πόλη şehir miasto град"
+        "city stadt ville ciudad città πόλη şehir miasto miasta град"
     )
 )
 # Of what a thing is; no thing by itself, since `[OFFER]`, `[EVENT]` and `[AD]` are ordinary.
@@ -67,8 +77,9 @@ _OF_WHAT = _folded(
     "zniżki отстъпка отстъпката korting promo promotion promocode promoción promozione coupon "
     "kupon gutschein voucher sale event start end ending expiry expiration deadline début inicio "
     "inizio έναρξη έναρξης beginn ende fin fine λήξη λήξης koniec końca bitiş край slut landing "
-    "page web online booking appointment rendez vous termin cita appuntamento ραντεβού randevu "
-    "order commande pedido ordine παραγγελία παραγγελίας sipariş tracking gift full short new "
+    "page web booking appointment rendez vous termin cita appuntamento ραντεβού randevu "
+    "order bestell bestel commande pedido ordine παραγγελία παραγγελίας поръчка zamówienia "
+    "sipariş tracking gift full short new "
     "first last customer customers kunde kunden client clients cliente clienti πελάτη πελάτης "
     "müşteri klienta клиента клиент kundens item category service salon restaurant hotel staff "
     "employee ad here burada hier aquí ici εδώ qui"
@@ -81,6 +92,10 @@ _ASKING = _folded(
     "twoja twojego wasz vlož vložte ekle ekleyin yaz yazın girin въведете въведи вашия вашето "
     "вашият вставьте добавете infoga skriv ditt invoegen vul jouw uw introdu"
 )
+_IN_ROUND_BRACKETS = _NAMES | _STORES | _OF_WHAT | _JOINING
+_KNOWN = _THINGS | _OF_WHAT | _JOINING | _ASKING
+_CAMEL_CASE = re.compile(r"(?<=[^\W\dA-Z_]{2})(?=[A-Z])")  # CouponNo, and not iPhone
+_LINKING_LETTERS = ("", "s", "n", "en")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _IN_BRACKETS = re.compile(
     r"\[(?P<blank>\.{2,}|…|_+|[XΧХ]{1,3})\]|\[(?P<square>[^\W\d_][^\[\]\n]{0,58})\]|<(?P<angle>[^\W\d_][^<>\n/=]{0,58})>"
@@ -98,10 +113,13 @@ _MISSING_NUMBER = re.compile(
     r"|(?<!\w)(?:[xXχΧхХ]{2}|__)(?P<between>[:./,])(?:[xXχΧхХ]{2}|__)(?:(?P=between)\w+)?(?!\w)",
     re.IGNORECASE,
 )
-_AFTER_LABEL = re.compile(r"([^\W\d_]+)\s?[:=.]?\s?[XΧХ]{3,}(?!\w)")
+# What one of those has; most texts have none.
+_MAY_MISS_NUMBER = re.compile(rf"[xXχΧхХ_#0]{{2}}|[XΧХx]\s?{_SIGN}|{_SIGN}\s?[XΧХx]|\[\s*\]")
+_ROW_OF_X = re.compile(r"(?<!\w)[XΧХ]{3,}(?!\w)")
 _BLANK = re.compile(r"(?<!\w)_{3,}(?!\w)")
 _DECORATED_LINE = re.compile(r"[\s_]*|\s*__+.*__+\s*")
-_LABEL = re.compile(r"([^\W\d_]+)\s*[:=]?\s*\Z")
+_LABEL = re.compile(r"([^\W\d_]+)\s*[:=.]?\s*\Z")
+_LONGEST_LABEL = 30
 _PERSONAL = frozenset(
     {Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME, Meaning.NAME, Meaning.EMAIL,
      Meaning.BIRTHDAY, Meaning.PHONE}
@@ -131,8 +149,9 @@ def _candidates(text: str) -> list[re.Match[str]]:
         or (match["round"] and _names_a_name(match["round"]))
         or ((words := match["square"] or match["angle"]) and _names_what_to_write(words))
     ]
-    found += _MISSING_NUMBER.finditer(text)
-    found += [match for match in _AFTER_LABEL.finditer(text) if _is_thing(match[1])]
+    if _MAY_MISS_NUMBER.search(text):
+        found += _MISSING_NUMBER.finditer(text)
+    found += [match for match in _ROW_OF_X.finditer(text) if _label_of(match, text) in _THINGS]
     found += [match for match in _BLANK.finditer(text) if _is_blank_to_fill(match, text)]
     return sorted(found, key=re.Match.start)
 
@@ -140,40 +159,49 @@ def _candidates(text: str) -> list[re.Match[str]]:
 def _names_a_name(phrase: str) -> bool:
     """Whether a phrase in round brackets, which many ordinary words are in, asks for a name."""
     words = _fold(phrase)
-    allowed = _NAMES | _STORES | _OF_WHAT | _JOINING
-    return not _NAMES.isdisjoint(words) and allowed.issuperset(words)
+    return not _NAMES.isdisjoint(words) and _IN_ROUND_BRACKETS.issuperset(words)
 
 
-@lru_cache(maxsize=1024)
 def _names_what_to_write(phrase: str) -> bool:
     """Whether a phrase in square or angle brackets names a kind of thing that is to stand there."""
     words = _fold(phrase)
     if not words or re.search(r"\d", phrase):
         return False
-    if words[0] in _ASKING and len(words) > 1:
-        return True
-    if any(map(_is_thing, words)) and all(map(_is_known, words)):
-        return True
-    is_name_of = words[0] in _NAMES and len(words) > 2 and words[1] in _JOINING
-    is_some_name = words[-1] in _NAMES and len(words) > 1
-    return is_name_of or is_some_name
+    if len(words) == 1:
+        return words[0] in _THINGS
+    things = [word for word in words if word in _THINGS or word in _SHORT_FOR_NUMBERS]
+    is_of_known_words = bool(things) and _KNOWN.union(_SHORT_FOR_NUMBERS).issuperset(words)
+    certain = _NAMES | _NUMBERS | _LINKS
+    is_name_of = words[0] in certain and words[1] in _JOINING and len(words) > 2
+    is_variable = not phrase.count(" ") and not _STORES.issuperset(things)  # DateOfOffer
+    return (
+        words[0] in _ASKING
+        or is_of_known_words
+        or is_name_of
+        or words[-1] in certain
+        or is_variable
+    )
 
 
-def _fold(phrase: str) -> list[str]:
+@lru_cache(maxsize=1024)
+def _fold(phrase: str) -> tuple[str, ...]:
     """The words of a phrase, folded, with compounds in parts; `L'adresse` is two words."""
     words: list[str] = []
-    for word in _WORD.findall(phrase):
+    for word in _WORD.findall(_CAMEL_CASE.sub(" ", phrase)):
         for part in re.split("['’]", fold_case_and_accents(word)):
-            words += [part] if _is_known(part) else compound_parts_or_empty(part) or (part,)
-    return words
+            words += [part] if part in _KNOWN else _parts_of_compound(part) or (part,)
+    return tuple(words)
 
 
-def _is_known(word: str) -> bool:
-    return _is_thing(word) or word in _OF_WHAT or word in _JOINING or word in _ASKING
-
-
-def _is_thing(word: str) -> bool:
-    return fold_case_and_accents(word) in _THINGS
+def _parts_of_compound(word: str) -> tuple[str, ...]:
+    """The two known words of which a compound is made, such as `winkelnaam`; else nothing."""
+    for at in range(3, len(word) - 2):
+        if word[at:] in _THINGS:
+            for link in _LINKING_LETTERS:
+                first = word[:at].removesuffix(link)
+                if first in _KNOWN and len(first) > 2:
+                    return first, word[at:]
+    return compound_parts_or_empty(word)
 
 
 def _is_blank_to_fill(blank: re.Match[str], text: str) -> bool:
@@ -185,5 +213,10 @@ def _is_blank_to_fill(blank: re.Match[str], text: str) -> bool:
     line = text[line_start:].partition("\n")[0]
     if _DECORATED_LINE.fullmatch(line):
         return False
-    label = _LABEL.search(text[line_start : blank.start()])
-    return not label or read_heading(label[1]).meaning not in _PERSONAL
+    return read_heading(_label_of(blank, text)).meaning not in _PERSONAL
+
+
+def _label_of(match: re.Match[str], text: str) -> str:
+    """The word before what a match found, folded, which says what it stands for; else empty."""
+    label = _LABEL.search(text[max(0, match.start() - _LONGEST_LABEL) : match.start()])
+    return fold_case_and_accents(label[1]) if label else ""

@@ -202,6 +202,16 @@ def test_wide_punctuation_is_no_part_of_an_address(after):
     assert address.written == "https://shop.example/a"
 
 
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [("Go to maria.boutique/sale!", ["maria.boutique/sale"]), ("www.мода.бг", ["www.мода.бг"]),
+     ("a.shop/x, b.online/x b.ευ/α", ["a.shop/x", "b.online/x", "b.ευ/α"]),
+     ("30/11 10:00 v.1/a μ.μ./π.μ. a.nosuchend/x", [])],
+)  # fmt: skip
+def test_a_host_ends_as_the_internet_has_it(text, addresses):
+    assert [one.written for one in find_web_addresses_except_bare_hosts(text)] == addresses
+
+
 @pytest.mark.parametrize("greek_capitals", [True, False])
 @pytest.mark.parametrize(
     "text",

@@ -254,6 +254,9 @@ def test_a_sign_of_a_web_page_is_a_problem(sign):
     ["[Nom de la boutique]", "[Όνομα Καταστήματος]", "[Το όνομα του καταστήματός σας]",
      "[Name der Firma]", "[nazwa sklepu]", "[mağaza adı]", "[името на магазина]", "[Butikens namn]",
      "[Salon Name]", "[Shopname]", "[Nom de votre salon de thé]", "[lien]", "[дата]", "[kod]",
+     "[Tracking Number]", "[numéro de commande]", "[номер на поръчка]", "[bestelnummer]",
+     "[winkelnaam]", "[butiksnamn]", "[Rabattcode]", "[medspa url]", "[CouponNo]", "[ExpiryDate]",
+     "[CenterPhone]", "[OrgName]", "[order_id]", "[Datum, Uhrzeit]", "[miasto]",
      "[ημερομηνία λήξης]", "[Link zum Shop]", "[indirim kodu]", "[discount code]", "[Brand]",
      "[insérer votre offre]", "[wstaw link]", "[εισάγετε την προσφορά]", "[Ihre Stadt]", "<link>",
      "<shop name>", "(Shop Name)", "(nombre de la tienda)", "[…]", "[...]", "[__]", "[XX]",
@@ -277,7 +280,7 @@ def test_a_name_in_brackets_names_the_tag(text, field):
 
 @pytest.mark.parametrize("label", ["code", "Code:", "Κωδικός:", "Tel.", "kod =", "Telefon"])
 def test_a_row_of_x_after_what_it_stands_for_is_a_problem(label):
-    assert f"{label} XXXX is sent" in text_problem_or_empty(f"Use {label} XXXX today")
+    assert "XXXX is sent" in text_problem_or_empty(f"Use {label} XXXX today")
 
 
 @pytest.mark.parametrize("label", ["Code: ", "Γεια σας ", "Lieber ", "until\n"])
@@ -287,7 +290,8 @@ def test_a_blank_that_a_store_was_to_fill_is_a_problem(label):
 
 @pytest.mark.parametrize(
     "text",
-    ["Open (Mon–Fri)", "[SALE] now", "[OFFER] [NEWS] [EVENT] [AD] 8pm", "[Maria Shoes] -20%",
+    ["[Online-Shop] [iPhone] [YouTube] [BodyShop] [no] [ΝΕΟ]", "Open (Mon–Fri)", "[SALE] now",
+     "[OFFER] [NEWS] [EVENT] [AD] 8pm", "[Maria Shoes] -20%",
      "[ΠΡΟΣΦΟΡΑ] καφές", "(προσφορά) (each) (shop) (online) (mobile): 69", "(price per kg)",
      "(name your price)", "(Maria)", "(Ihr Team)", "[Code 5]", "\n_____\n____ SALE ____\n__SALE__",
      "E-Mail: ____ Birthday: ____", "Love, Maria xxx", "LOVE YOU XXX", "XXL/XXXL, XL XXL",
