@@ -104,7 +104,9 @@ _SECOND_ADDRESS = re.compile(
     r"[,;|]?(?<=[^/=&?#:])(?=https?://)|[,;|](?=www\.\w|(?:[\w-]+\.)+[a-z]{2,}/\w)|\\",
     re.IGNORECASE,
 )
-_SENTENCE_AFTER_PATH = re.compile(r"[.!;|](?=([A-Z][a-z]+|[A-Z]{3,})\Z)|—|–(?=[^\W\dA-Z_])")
+_SENTENCE_AFTER_PATH = re.compile(
+    r"[.!;|](?=([A-Z][a-z]+|[A-Z]{3,})\Z)|—|–(?=[^\W\dA-Z_])|(?<=\w{3}),(?=[^\W\d_]{1,2}\Z)"
+)
 # A suffix of the language (shop.com.tr/firsat'ta), but neither an English genitive (women's) nor
 # what follows the short words that French and Italian cut (l'offre, un'idea, dell'anno).
 _SUFFIX = re.compile(
@@ -115,7 +117,7 @@ _TYPOGRAPHIC_APOSTROPHE = re.compile(r"[’ʼ´](?!s\b)\w+", re.IGNORECASE)
 # What one of these finds has this; most texts have none, and finding addresses takes longer.
 _MAY_BE_JOINED = re.compile(
     r"\w'\w|[A-Za-z][.,;:!?|·'’]*(?![A-Za-z\d_])\w|[^\s/=&?#:]https?://|[.!;|](?-i:[A-Z])|—|–\w"
-    r"|[,;|][\w-]+\.|\\",
+    r"|[,;|][\w-]+\.|\\|\w{3},\w",
     re.IGNORECASE,
 )
 _ENDINGS_OF_PAGES = frozenset(("php", "asp", "aspx", "jsp", "jspx", "xhtml", "shtml", "webp"))

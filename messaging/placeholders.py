@@ -8,6 +8,7 @@ also those of other programs, are read in `text.py`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from contacts.importing.heading_words import (
@@ -61,45 +62,56 @@ _THINGS = (
         "address adresse adresa adres adresi indirizzo dirección διεύθυνση διεύθυνσης адрес "
         "date dates fecha datum datumet ημερομηνία ημερομηνίας tarih tarihi dato data дата датата "
         "time uhrzeit heure hora horario orario ώρα saat saati godzina čas час klockslag "
-        "code código codice kod kodu kode kods koden κωδικός κωδικού код кода "
+        "code cod codul código codice κωδ kod kodu kode kods koden κωδικός κωδικού код кода "
         "percent percentage prozent prozentsatz pourcentage porcentaje percentuale ποσοστό yüzde "
         "procent procenty процент amount betrag montant importe cantidad importo ποσό ποσότητα "
         "tutar tutarı kwota kwotę сума сумма belopp bedrag price preis prix precio prezzo τιμή "
         "fiyat fiyatı cena ceny pris цена цената preț prețul product produkt produktu produit "
         "producto prodotto προϊόν προϊόντος ürün ürünün продукт продукта "
-        "city stadt ville ciudad città πόλη şehir miasto miasta град"
+        "location standort ubicación konum τοποθεσία city stadt ville ciudad città πόλη şehir "
+        "miasto miasta град"
     )
 )
-# Of what a thing is; no thing by itself, since `[OFFER]`, `[EVENT]` and `[AD]` are ordinary.
-_OF_WHAT = _folded(
-    "offer offers angebot offre oferta ofertas oferty offerta προσφορά προσφοράς teklif оферта "
-    "discount rabatt remise descuento descuentos sconto έκπτωση έκπτωσης indirim rabat rabatu "
-    "zniżki отстъпка отстъпката korting promo promotion promocode promoción promozione coupon "
-    "kupon gutschein voucher sale event start end ending expiry expiration deadline début inicio "
-    "inizio έναρξη έναρξης beginn ende fin fine λήξη λήξης koniec końca bitiş край slut landing "
-    "page web booking appointment rendez vous termin cita appuntamento ραντεβού randevu "
-    "order bestell bestel commande pedido ordine παραγγελία παραγγελίας поръчка zamówienia "
-    "sipariş tracking gift full short new "
-    "first last customer customers kunde kunden client clients cliente clienti πελάτη πελάτης "
-    "müşteri klienta клиента клиент kundens item category service salon restaurant hotel staff "
-    "employee ad here burada hier aquí ici εδώ qui"
+# Of what a thing is; no thing by itself, since `[OFFER]`, `[EVENT]` and `[AD]` are ordinary. In
+# some languages it is before the thing (`discount code`), in others after it (`kod rabatowy`).
+_BEFORE_THING = _folded(
+    "offer angebot teklif discount rabatt korting indirim promo promotion coupon kupon gutschein "
+    "voucher sale gift event start end ending expiry expiration deadline landing page web booking "
+    "appointment termin randevu order bestell bestel sipariş tracking customer customers kunde "
+    "kunden kundens client müşteri item category service salon restaurant hotel staff employee ad"
 )
-_JOINING = frozenset(_words_of("glue").split()) | _folded("na do w z ve на в за av")
+_AFTER_THING = _folded(
+    "offre oferta ofertas oferty offerta προσφορά προσφοράς оферта remise descuento descuentos "
+    "sconto έκπτωση έκπτωσης rabatu rabatowy zniżki отстъпка отстъпката promoción promozione promo "
+    "début inicio inizio έναρξη έναρξης fin fine λήξη λήξης koniec końca край rendez vous "
+    "cita appuntamento ραντεβού commande pedido ordine παραγγελία παραγγελίας поръчка zamówienia "
+    "cliente clienti client clients πελάτη πελάτης klienta клиента клиент salon restaurant hotel "
+    "employee aquí ici εδώ qui here hier burada"
+)
+_JOINING = _folded(
+    "of the a an for in on at to and or de du des d l la le les el los las lo il i gli un une una "
+    "uno di da del della dell dei delle degli al au aux à en et e y ou o vers hacia verso und oder "
+    "der die das des dem den eines einer ein eine von vom zum zur für im mit του της των το τα τη "
+    "τον την ο η οι με σε στο στη στην για προς και ή na do w z dla ve ile на в за към и по av til "
+    "och för naar van het een voor bij către din pentru"
+)
 _ASKING = _folded(
     "your insert enter add put type fill write votre insérer insérez ajouter insertar inserta "
     "añadir inserisci inserire aggiungi tuo tua vostro ihr ihre ihren ihrer dein deine deinen "
     "einfügen eingeben einsetzen εισάγετε εισαγωγή βάλτε βάλε συμπληρώστε γράψτε wstaw wpisz twój "
     "twoja twojego wasz vlož vložte ekle ekleyin yaz yazın girin въведете въведи вашия вашето "
-    "вашият вставьте добавете infoga skriv ditt invoegen vul jouw uw introdu"
+    "вашият σας σου вставьте добавете infoga skriv ditt invoegen vul jouw uw introdu"
 )
-_IN_ROUND_BRACKETS = _NAMES | _STORES | _OF_WHAT | _JOINING
-_KNOWN = _THINGS | _OF_WHAT | _JOINING | _ASKING
+_KNOWN = _THINGS | _BEFORE_THING | _AFTER_THING | _JOINING | _ASKING
+_IN_ROUND_BRACKETS = (
+    (_KNOWN - _THINGS - _ASKING) | _NAMES | _STORES | {"first", "last", "full", "your"}
+)
 _CAMEL_CASE = re.compile(r"(?<=[^\W\dA-Z_]{2})(?=[A-Z])")  # CouponNo, and not iPhone
 _LINKING_LETTERS = ("", "s", "n", "en")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _IN_BRACKETS = re.compile(
-    r"\[(?P<blank>\.{2,}|…|_+|[XΧХ]{1,3})\]|\[(?P<square>[^\W\d_][^\[\]\n]{0,58})\]|<(?P<angle>[^\W\d_][^<>\n/=]{0,58})>"
-    r"|\((?P<round>[^\W\d_][^()\n]{0,38})\)"
+    r"\[(?P<blank>\.{2,}|…|_+|[XΧХ]{1,3})\]|\[(?P<square>[^\W\d_][^\[\]\n]{0,58})\]"
+    r"|<(?P<angle>[^\W\d_][^<>\n/=]{0,58})>|\((?P<round>[^\W\d_][^()\n]{0,38})\)"
 )
 _X = "(?:[xXχΧхХ]{2,}|[XΧХ])"
 _SIGN = "[%٪€$£₺₽₴]"
@@ -115,7 +127,9 @@ _MISSING_NUMBER = re.compile(
 )
 # What one of those has; most texts have none.
 _MAY_MISS_NUMBER = re.compile(rf"[xXχΧхХ_#0]{{2}}|[XΧХx]\s?{_SIGN}|{_SIGN}\s?[XΧХx]|\[\s*\]")
-_ROW_OF_X = re.compile(r"(?<!\w)[XΧХ]{3,}(?!\w)")
+_ROW_OF_X = re.compile(r"(?<!\w)[XΧХ]{3,}(?!\w|[\s-]?[\dXΧХ])")
+_BEGINNING_OF_NUMBER = re.compile(r"(?<![\dXΧХ])\+?\d{2,}[\s-]\Z")
+_EMPTY_BRACKETS = re.compile(r"\[[^\S\n]*\]")
 _BLANK = re.compile(r"(?<!\w)_{3,}(?!\w)")
 _DECORATED_LINE = re.compile(r"[\s_]*|\s*__+.*__+\s*")
 _LABEL = re.compile(r"([^\W\d_]+)\s*[:=.]?\s*\Z")
@@ -151,8 +165,11 @@ def _candidates(text: str) -> list[re.Match[str]]:
     ]
     if _MAY_MISS_NUMBER.search(text):
         found += _MISSING_NUMBER.finditer(text)
-    found += [match for match in _ROW_OF_X.finditer(text) if _label_of(match, text) in _THINGS]
+    found += [match for match in _ROW_OF_X.finditer(text) if _is_number_to_fill(match, text)]
     found += [match for match in _BLANK.finditer(text) if _is_blank_to_fill(match, text)]
+    empty_brackets = list(_EMPTY_BRACKETS.finditer(text))
+    if len(empty_brackets) == 1:  # `[ ] yes [ ] no` is a choice
+        found += empty_brackets
     return sorted(found, key=re.Match.start)
 
 
@@ -169,17 +186,26 @@ def _names_what_to_write(phrase: str) -> bool:
         return False
     if len(words) == 1:
         return words[0] in _THINGS
-    things = [word for word in words if word in _THINGS or word in _SHORT_FOR_NUMBERS]
-    is_of_known_words = bool(things) and _KNOWN.union(_SHORT_FOR_NUMBERS).issuperset(words)
     certain = _NAMES | _NUMBERS | _LINKS
     is_name_of = words[0] in certain and words[1] in _JOINING and len(words) > 2
-    is_variable = not phrase.count(" ") and not _STORES.issuperset(things)  # DateOfOffer
+    is_variable = phrase.isidentifier() and not _THINGS.isdisjoint(set(words) - _STORES)
     return (
         words[0] in _ASKING
-        or is_of_known_words
-        or is_name_of
         or words[-1] in certain
-        or is_variable
+        or is_name_of
+        or is_variable  # ExpiryDate; one word of a language is not split
+        or any(_is_thing_with_what_belongs_to_it(words, at) for at in range(len(words)))
+    )
+
+
+def _is_thing_with_what_belongs_to_it(words: Sequence[str], at: int) -> bool:
+    """Whether all of a phrase is about one word. `[La Boutique]` may be the name of a store."""
+    around = _THINGS | _JOINING - {"to"} | _ASKING
+    may_be_meant = _THINGS if not _ASKING.isdisjoint(words) else _THINGS - _STORES
+    return (
+        (words[at] in may_be_meant or words[at] in _SHORT_FOR_NUMBERS)
+        and (around | _BEFORE_THING).issuperset(words[:at])
+        and (around | _AFTER_THING).issuperset(words[at + 1 :])
     )
 
 
@@ -214,6 +240,13 @@ def _is_blank_to_fill(blank: re.Match[str], text: str) -> bool:
     if _DECORATED_LINE.fullmatch(line):
         return False
     return read_heading(_label_of(blank, text)).meaning not in _PERSONAL
+
+
+def _is_number_to_fill(row: re.Match[str], text: str) -> bool:
+    """Whether a row of X stands for the rest of a phone number, or for what a word before names."""
+    before = text[max(0, row.start() - _LONGEST_LABEL) : row.start()]
+    is_rest_of_number = len(row[0]) > 3 and _BEGINNING_OF_NUMBER.search(before)
+    return bool(is_rest_of_number) or _label_of(row, text) in _THINGS
 
 
 def _label_of(match: re.Match[str], text: str) -> str:

@@ -14,6 +14,7 @@ from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import links, opt_in_secrets
 from messaging.addresses import (
+    add_http_if_no_scheme,
     clean_address,
     find_hosts_and_email_addresses,
     find_web_addresses_except_bare_hosts,
@@ -28,6 +29,9 @@ from tests.support.factories import make_campaign, make_contact, make_list, make
 from tests.support.shop_addresses import shop_addresses
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "links" / "targets.json").read_text())
+TEXTS_OF_SHOPS = json.loads(
+    (Path(__file__).parents[1] / "data" / "links" / "texts_of_shops.json").read_text()
+)
 AGENT = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0) Mobile/15E148"}
 SURROUNDINGS = ("{}", "See {} now", "({})", "“{}”", "{}.", "Tap {}👉", "«{}»…", "{}!?", "{}\nBye")
 
@@ -88,6 +92,18 @@ def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(cli
 def test_no_address_of_a_shop_is_a_problem():
     problems = [text_problem_or_empty(f"See {address} now") for address in shop_addresses()]
     assert not any(problems)
+
+
+@pytest.mark.parametrize("case", TEXTS_OF_SHOPS, ids=[case["text"] for case in TEXTS_OF_SHOPS])
+def test_texts_as_shops_of_ten_countries_write_them_stop_or_lead_where_they_say(case):
+    """`right` is `stop`, or where the addresses of the text lead."""
+    if case["right"] == "stop":
+        assert text_problem_or_empty(case["text"])
+        return
+    assert not text_problem_or_empty(case["text"])
+    found = find_web_addresses_except_bare_hosts(case["text"])
+    targets = [to_ascii_url_keeping_tags(add_http_if_no_scheme(one.written)) for one in found]
+    assert targets == [add_http_if_no_scheme(address) for address in case["right"]]
 
 
 @pytest.mark.parametrize(
