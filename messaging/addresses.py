@@ -251,7 +251,7 @@ def find_address_with_capital_ending_or_empty(text: str) -> str:
 
 
 def find_host_of_mixed_scripts_or_empty(text: str) -> str:
-    """The first host in a text that has Latin and Greek or Cyrillic letters in one label.
+    """The first host in a text that has two of Latin, Greek and Cyrillic letters in one label.
 
     Such are `mariashοes.gr` with a Greek omicron, and `στοshop.gr`, where a space is missing.
     """
@@ -330,7 +330,7 @@ def _is_ending_of_file(word: str) -> bool:
 
 def _mixes_scripts(word: str) -> bool:
     scripts = {_script(letter) for letter in word if letter.isalpha()}
-    return "LATIN" in scripts and len(scripts.intersection(_ALIKE)) > 1
+    return len(scripts.intersection(_ALIKE)) > 1
 
 
 def _script(letter: str) -> str:

@@ -225,7 +225,7 @@ def _parts_of_compound(word: str) -> tuple[str, ...]:
         if word[at:] in _THINGS:
             for link in _LINKING_LETTERS:
                 first = word[:at].removesuffix(link)
-                if first in _KNOWN and len(first) > 2:
+                if first in _KNOWN:
                     return first, word[at:]
     return compound_parts_or_empty(word)
 

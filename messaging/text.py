@@ -238,10 +238,8 @@ class Template:
     def _render_closing_gaps_of_empty_values(self, filled: list[str]) -> str:
         text = self._literals[0]
         followed = [*map(str.strip, filled[1:]), ""]
-        for tag, value, next_value, literal in zip(
-            self.tags, filled, followed, self._literals[1:], strict=True
-        ):
-            if not value.strip() and not tag.in_address:
+        for value, next_value, literal in zip(filled, followed, self._literals[1:], strict=True):
+            if not value.strip():
                 value = ""
                 if _AT_START_OF_LINE.search(text):
                     literal = _LEFT_AT_START.sub("", literal, count=1)

@@ -112,6 +112,7 @@ def test_a_stores_own_line_is_sent_and_is_not_doubled(line):
         ("Unsubscribe at a.example.com", "+306900000001", "another number or address"),
         ("STOP: info@a.gr", "+306900000001", "another number or address"),
         ("STOP to 54160", "+306900000001", "another number or address"),
+        ("STOP to 3456", "+306900000001", "another number or address"),
         ("STOP SMS au 36 111", "+306900000001", "another number or address"),
         ("STOP to +306900000002", "+306900000001", "another number or address"),
         ("STOP to +30 690 000 0001, 24/7", "+306900000001", ""),

@@ -202,6 +202,7 @@ def test_invisible_characters_are_no_part_of_an_address(text, sent, target, clie
      ("https://shop.gr/black\u2011friday", "https://shop.gr/black-friday"),
      ("my\u2010shop.gr/a", "my-shop.gr/a"), ("https://shop.gr/𝗦𝗮𝗹𝗲_𝟮𝟬", "https://shop.gr/Sale_20"),
      ("𝗵𝘁𝘁𝗽𝘀://𝘀𝗵𝗼𝗽.gr", "https://shop.gr"), ("Ⓢhop.gr/ⓐ", "Shop.gr/a"),
+     ("\u200b\u2060https://shop.gr/a", "https://shop.gr/a"),
      ("ｗｗｗ．ｓｈｏｐ．ｇｒ／ａ", "www.shop.gr/a"), ("https://a.gr/x\u200b&amp;y", "https://a.gr/x&y")],
 )  # fmt: skip
 def test_an_address_is_sent_as_it_was_meant(written, meant):

@@ -135,7 +135,15 @@ def test_an_address_without_a_host_is_a_problem(address):
 
 @pytest.mark.parametrize(
     "host",
-    ["www.mariashοes.gr", "WWW.ΜARIASHOES.GR", "shop.gρ", "sһop.gr", "wwω.shop.gr", "στοshop.gr"],
+    [
+        "www.mariashοes.gr",
+        "WWW.ΜARIASHOES.GR",
+        "shop.gρ",
+        "sһop.gr",
+        "wwω.shop.gr",
+        "στοshop.gr",
+        "кαфе.gr",
+    ],
 )
 @pytest.mark.parametrize("text", ["See https://{}/a", "See {}/a", "({}/a)"])
 def test_a_host_of_letters_that_look_alike_is_a_problem(host, text):
@@ -153,8 +161,8 @@ def test_other_alphabets_are_no_problem(text):
 
 @pytest.mark.parametrize(
     "joined",
-    [".Only today", "!Only", "|Code BF", ",https://b.example/x", "–today", "—today", "Μόνο", "ΤΩΡΑ",
-     ".Μόνο", ",μόνο", "!Μόνο", "·Μόνο", "Только", "...More", "andhttps://b.example/x"],
+    [".Only today", "!Only", "!Php", "|Code BF", ",https://b.example/x", "–today", "—today",
+     "Μόνο", "ΤΩΡΑ", ".Μόνο", ",μόνο", "!Μόνο", "·Μόνο", "Только", "...More", "andhttps://b.example/x"],
 )  # fmt: skip
 def test_what_is_joined_to_an_address_is_a_problem(joined):
     hint = text_problem_or_empty(f"See https://shop.example/sale{joined}")
@@ -278,6 +286,15 @@ def test_a_name_in_brackets_names_the_tag(text, field):
     assert f"write {{{{{field}}}}}" in text_problem_or_empty(text)
 
 
+def test_the_first_placeholder_is_named():
+    assert text_problem_or_empty("-XX% (Shop Name) [link]").startswith("-XX% is sent")
+    assert text_problem_or_empty("[link] -XX%").startswith("[link] is sent")
+
+
+def test_a_link_to_opt_out_is_no_value_in_another_address():
+    assert "Put a space before" in text_problem_or_empty("https://a.gr/?to={{unsubscribe_link}}")
+
+
 @pytest.mark.parametrize("label", ["code", "Code:", "Κωδικός:", "Tel.", "kod =", "Telefon"])
 def test_a_row_of_x_after_what_it_stands_for_is_a_problem(label):
     assert "XXXX is sent" in text_problem_or_empty(f"Use {label} XXXX today")
@@ -302,7 +319,8 @@ def test_a_blank_that_a_store_was_to_fill_is_a_problem(label):
      "https://shop.fr/l'offre", "https://shop.fr/qu'il", "https://a.it/un'idea",
      "https://a.it/dell'anno", "https://a.it/quest'anno", "https://a.com/women's",
      "https://a.com/sale’s", "https://a.com.tr'de", "a.com.tr’de", "Laden.Info/angebote",
-     "https://laden.Info/a", "www.laden.Info/a", "black,red/blue", "gr,cy/bg", "S,M/L",
+     "https://laden.Info/a", "www.laden.Info/a", "black,red/blue", "gr,cy/bg",
+     "Athens,GR/Cyprus", "[ ] yes [ ] no", "Club 69 XXX party", "[Number One Pizza]", "S,M/L",
      "https://localhost:8000/a", "https://user@shop.gr", "https://shop.gr, https://b.gr. Ναι",
      "www.shop.gr / facebook"],
 )  # fmt: skip
@@ -368,6 +386,12 @@ def test_a_text_and_its_values_are_composed():
     apart = unicodedata.normalize("NFD", "Καλή μέρα {{first_name|Ανδρέα}}")
     assert Template(apart).render({"first_name": ""}) == "Καλή μέρα Ανδρέα"
     assert clean_value_or_empty_if_placeholder(unicodedata.normalize("NFD", "Zoé")) == "Zoé"
+
+
+def test_a_value_is_percent_encoded_in_an_address_and_nowhere_else():
+    template = Template("{{last_name}} a.gr/?n={{first_name}} www.a.gr {{first_name}}")
+    values = {"first_name": "Ann & Bob", "last_name": "A&B"}
+    assert template.render(values) == "A&B a.gr/?n=Ann%20%26%20Bob www.a.gr Ann & Bob"
 
 
 PIECES = st.lists(
