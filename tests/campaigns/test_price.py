@@ -152,9 +152,8 @@ def test_typographic_signs_are_named_with_what_they_cost():
     assert (other.encoding, other.credits, other.unicode) == ("GSM-7", 4, None)
 
 
-def test_what_is_wrong_with_the_text_is_said_before_what_the_wallet_lacks():
-    store = make_store()
-    Wallet.objects.update(balance=0)
+def test_what_is_wrong_with_the_text_is_said_before_what_the_store_lacks():
+    store = make_store(billing_hold=True)
     campaign = make_campaign(store, make_list(store, 2), message_text="-XX% today")
     assert preview_campaign(campaign).problem.startswith("-XX% is sent as it is written")
 
