@@ -53,7 +53,6 @@ from messaging.direct_messages import (
     enqueue_direct_messages,
 )
 from messaging.models import DirectMessage
-from messaging.opt_out_line import has_opt_out_link_joined_to_text
 from messaging.text import CUSTOM_PREFIX, MAX_PARTS, Template, count_parts, text_problem_or_empty
 
 MAX_LINES = 20_000
@@ -216,12 +215,12 @@ def _plan(store: User, path: Path, message_type: str, encoding: str) -> FilePlan
         for row in rows(LOCK_CONTACTS, [store.pk, list({line.phone for line in lines})])
     }
     keys = _custom_keys(store)
-    checks = _Checks(store, message_type, contacts, [line.phone for line in lines], keys)
-    texts = {
-        line.line: line.text
-        for line in lines
-        if not text_problem_or_empty(line.text, custom_keys=keys)
+    problems = {
+        text: text_problem_or_empty(text, custom_keys=keys)
+        for text in {line.text for line in lines}
     }
+    checks = _Checks(store, message_type, contacts, lines, problems, keys)
+    texts = {line.line: line.text for line in lines if not problems[line.text]}
     renderers = direct_renderers(store, texts, message_type, keys, create_links=False)
     messages = []
     known_count = 0
@@ -258,12 +257,14 @@ class _Checks:
         store: User,
         message_type: str,
         contacts: Mapping[str, tuple[Any, ...]],
-        phones: Sequence[str],
+        lines: Sequence[Line],
+        problem_by_text: Mapping[str, str],
         custom_keys: tuple[str, ...],
     ) -> None:
         self.store, self.contacts, self.custom_keys = store, contacts, custom_keys
+        self.problem_by_text = problem_by_text
         self.is_marketing = message_type == MessageType.MARKETING
-        self.blocks = marketing_blocks((store.pk, phone) for phone in phones)
+        self.blocks = marketing_blocks((store.pk, line.phone) for line in lines)
         self.over_cap: set[int] = set()
         if self.is_marketing:
             ids = [contact[0] for contact in contacts.values()]
@@ -276,8 +277,7 @@ class _Checks:
         Raises:
             Refused: if the line may not be sent.
         """
-        problem = text_problem_or_empty(line.text, custom_keys=self.custom_keys)
-        if problem := problem or self._problem_of_tags(line):
+        if problem := self.problem_by_text[line.text] or self._problem_of_tags(line):
             raise Refused(problem)
         if not (self.store.sends_to_any_number or can_receive_sms(line.phone)):
             raise Refused(gettext("the number is no mobile and cannot receive SMS"))
@@ -320,8 +320,6 @@ class _Checks:
         template = Template(line.text, self.custom_keys)
         if "offer_link" in template.fields:
             return gettext("a direct message has no offer: remove {{offer_link}}")
-        if has_opt_out_link_joined_to_text(line.text):
-            return gettext("put a space before and after {{unsubscribe_link}}")
         gaps = [name for name in template.fields_that_leave_a_gap_if_empty()
                 if name in CONTACT_FIELDS or name.startswith(CUSTOM_PREFIX)]  # fmt: skip
         if gaps and line.phone not in self.contacts:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 
 from astronote.accounts.models import User
 from astronote.common.languages import Language, language_of_store_or_country
@@ -46,17 +45,6 @@ def own_or_standard_opt_in_question_of(store: User, language: Language | None = 
     language = language or language_of_store_or_country(store)
     wording = STANDARD_QUESTIONS[language].format(shop=shop)
     return Question(wording, f"{STANDARD_VERSION}, {language}")
-
-
-def validate_opt_in_wording_tags_or_raise(store: User) -> None:
-    """Check that a store's own question has no tag that nothing fills.
-
-    Raises:
-        ValidationError: if it has something else than {{confirm_link}} in braces.
-    """
-    wording = store.opt_in_wording.replace(CONFIRM_LINK_TAG, "")
-    if "{" in wording or "}" in wording:
-        raise ValidationError({"opt_in_wording": "Its only tag is {{confirm_link}}."})
 
 
 def without_confirm_link_tag(wording: str) -> str:

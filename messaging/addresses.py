@@ -15,10 +15,18 @@ from urllib.parse import quote, urlsplit
 
 import idna
 from linkify_it import LinkifyIt
+from linkify_it.tlds import TLDS
 
 # `{{first_name}}` and what else stands in two braces; `text.py` reads what it says.
 TAG = re.compile(r"\{\{([^{}]*)\}\}")
-_FINDER = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False})
+# All that end the name of a host, as phones know them: shop.store, оферти.бг.
+_ENDINGS = [idna.decode(ending) if ending.startswith("XN--") else ending.lower() for ending in TLDS]
+_FINDER = LinkifyIt(options={"fuzzy_link": True, "fuzzy_email": False, "fuzzy_ip": False}).tlds(
+    _ENDINGS, True
+)
+_KNOWN_ENDINGS = frozenset(_ENDINGS)
+# Of those with more than two letters, what is no ordinary word such as red, sale and today.
+_LONG_ENDINGS_THAT_ARE_NO_WORDS = frozenset(("com", "net", "org", "info", "biz", "shop"))
 _NOT_AT_THE_END = ".,;:!?'\"*`"
 _AROUND = "_~"  # emphasis, if it is on both sides
 # Signs that nobody sees: soft hyphens, zero width spaces and joiners, marks of direction, selectors
@@ -28,6 +36,18 @@ INVISIBLE += "\U000e0000-\U000e01ef"
 _INVISIBLE = re.compile(f"[{INVISIBLE}]")
 # Between letters of some scripts, such as Persian, joiners are part of a word.
 _JOINERS = "\u200c\u200d"
+# Letters, digits and signs in another form: bold as programs for pictures have it (𝘀𝗵𝗼𝗽.gr), wide
+# (ｓｈｏｐ．ｇｒ), in circles; and hyphens at which no line breaks. Each has a plain one, which is
+# meant. Wide punctuation that ends sentences is none of an address.
+_PLAIN_BY_OTHER_FORM = {
+    code: plain
+    for first, last in ("ℂⅉ", "Ⓐⓩ", "！～", "\U0001d400\U0001d7ff")
+    for code in range(ord(first), ord(last) + 1)
+    if unicodedata.decomposition(chr(code)).startswith(("<font>", "<circle>", "<wide>"))
+    and ((plain := unicodedata.normalize("NFKC", chr(code))).isalnum() or plain in "./-_")
+} | dict.fromkeys((0x2010, 0x2011), "-")
+_IN_OTHER_FORM = re.compile(f"[{''.join(map(chr, _PLAIN_BY_OTHER_FORM))}]")
+_REST_OF_HTML_AMPERSAND = re.compile("(?<=&)(?:amp|#38|#x26);", re.IGNORECASE)
 # Before an address the end of an emoji stays, and so does the direction of the text around it.
 _STAYS_BEFORE = re.compile(
     "[\u200d-\u200f\u061c\u202a-\u202e\u2066-\u2069\ufe0f\U000e0020-\U000e007f]"
@@ -40,13 +60,16 @@ _STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _NEVER_IN_URL = re.compile(r"[\s\x00-\x1f\x7f]")
 _SCHEME = re.compile("https?://", re.IGNORECASE)
 _AFTER_HOST = re.compile("[/?#]")
+_WITHOUT_SPACE = re.compile(r"\S+")
+_LIKE_ADDRESS = re.compile(r"://|\w\.\w")
 _WWW = re.compile(r"www\.", re.IGNORECASE)
 _AFTER_COLON = re.compile(r"(?<=:)(?=[^\W\d_])")
 # What begins like an address, but with signs missing, doubled, exchanged or apart.
 _LIKE_BEGINNING = re.compile(
     r"(?<![\w/.@=&?-])(?:"
     r"(?:hh?(?:t+p+|p+t+|tpt)|ttp)s?(?:\s?[:;.]?\s?[/\\]{1,3}|//:|:)\s?(?=[\w.])"
-    r"|(?:w{2}|w{4,5})\.(?=\w)|w{3}(?:\s?[,;:]\s?|\s\.?|\.{2,})(?=[\w-]+\.\w)|https?w{3}\."
+    r"|(?:w{2}|w{4,5})\.(?=\w)|w{3}(?:\s?[,;:]\s?|\s?\.?\s|\s\.|\.{2,})(?=[\w-]+[.,]\w)"
+    r"|https?w{3}\."
     r"|([^\W\d_a-z])\1{2}\.(?=[\w-]+\.\w)"  # www. of a keyboard of another script
     r")\S{1,40}",
     re.IGNORECASE,
@@ -54,6 +77,19 @@ _LIKE_BEGINNING = re.compile(
 _WELL_BEGUN = re.compile(r"https?://\w(?!ttps?://|ww\.https?)", re.IGNORECASE)
 _WITHOUT_HOST = re.compile(r"(?<!\w)https?://(?:www\.?)?(?![^\s])", re.IGNORECASE)
 _EMPTY_LABEL = re.compile(r"(?:https?://|(?<![\w.])www\.)[^\s/?#]*\.\.\w[^\s]*", re.IGNORECASE)
+# Another sign than a dot before the end of a name, no dot at all, a backslash after the name, and a
+# space in the address. What might be a list of words needs the end of a name: sklepik,pl/oferta.
+_COMMA_BEFORE_ENDING = re.compile(
+    r"(?<![\w@./&=?-])(?:[\w-]+\.)*[\w-]{3,}(?:[,;\\]|\s\.\s?|\.\s)([^\W\d_]{2,})/\w+"
+)
+_BACKSLASH_AFTER_NAME = re.compile(r"(?:(?<![\w@./-])|(?<=://))(?:[\w-]+\.)+([^\W\d_]{2,})\\+\w+")
+_SLASH_OR_WWW = re.compile(r"[/\\]|www", re.IGNORECASE)
+_WITHOUT_DOT = re.compile(
+    r"https?://(?!localhost\b)(?:www\.)?[\w-]+(?:[,;\\][\w-]+)?(?![\w.:@-]|\{\{)|https?://[\w-]+\.(?!\S)"
+    r"|(?<![\w.@])www\.[\w-]+[,;\\][\w-]+(?![\w'’-])",
+    re.IGNORECASE,
+)
+_SPACE_IN_ADDRESS = re.compile(r"(?<![\w.@])(?:https?://|www\.)\S*\w\s/\w\S*", re.IGNORECASE)
 _SCHEME_OF_OTHER_LETTERS = re.compile(r"(?<![^\W_])([^\W_]+)://\S*")
 _HOST = re.compile(r"(?<![\w@.-])(?:\w[\w-]*\.)+\w[\w-]*")
 _HOST_OR_EMAIL = re.compile(r"(?<![\w.-])(?:[\w.%+'’-]+@)?(?:\w[\w-]*\.)+\w[\w-]*")
@@ -68,14 +104,24 @@ _SECOND_ADDRESS = re.compile(
     r"[,;|]?(?<=[^/=&?#:])(?=https?://)|[,;|](?=www\.\w|(?:[\w-]+\.)+[a-z]{2,}/\w)|\\",
     re.IGNORECASE,
 )
-_SENTENCE_AFTER_PATH = re.compile(r"[.!;|](?=([A-Z][a-z]+|[A-Z]{3,})\Z)|—|–(?=[^\W\dA-Z_])")
-# What one of these three finds has this; most texts have none, and finding addresses takes longer.
+_SENTENCE_AFTER_PATH = re.compile(
+    r"[.!;|](?=([A-Z][a-z]+|[A-Z]{3,})\Z)|—|–(?=[^\W\dA-Z_])|(?<=\w{3}),(?=[^\W\d_]{1,2}\Z)"
+)
+# A suffix of the language (shop.com.tr/firsat'ta), but neither an English genitive (women's) nor
+# what follows the short words that French and Italian cut (l'offre, un'idea, dell'anno).
+_SUFFIX = re.compile(
+    r"(?<=\w\w)(?<!\bqu)(?<!\b[uU]n)(?<!ll)(?<!quest)(?<!sant)(?<!bell)'(?!s\Z)[^\W\d_]{1,5}\Z",
+    re.IGNORECASE,
+)
+_TYPOGRAPHIC_APOSTROPHE = re.compile(r"[’ʼ´](?!s\b)\w+", re.IGNORECASE)
+# What one of these finds has this; most texts have none, and finding addresses takes longer.
 _MAY_BE_JOINED = re.compile(
-    r"[A-Za-z][.,;:!?|·'’]*(?![A-Za-z\d_])\w|[^\s/=&?#:]https?://|[.!;|](?-i:[A-Z])|—|–\w"
-    r"|[,;|][\w-]+\.|\\",
+    r"\w'\w|[A-Za-z][.,;:!?|·'’]*(?![A-Za-z\d_])\w|[^\s/=&?#:]https?://|[.!;|](?-i:[A-Z])|—|–\w"
+    r"|[,;|][\w-]+\.|\\|\w{3},\w",
     re.IGNORECASE,
 )
 _ENDINGS_OF_PAGES = frozenset(("php", "asp", "aspx", "jsp", "jspx", "xhtml", "shtml", "webp"))
+_CAPITAL_ENDING = re.compile(r"(?<![\w@./-])(?!www\.)(?:[\w-]+\.)*([\w-]+)\.([A-Z][a-z]+)/\w\S*")
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _PLACE_OF_TAG = "\ue000"  # of private use, so no address has it
 
@@ -96,12 +142,12 @@ def find_web_addresses_except_bare_hosts(text: str) -> list[Address]:
     `shop.gr/sale`. A host alone needs nothing of us: phones make it a link, and it is short.
     Quotation marks, emoji and the punctuation after an address are not part of it. A tag is.
 
-    `written` lacks the invisible characters that are in or beside the address; they lie between
-    `start` and `end`.
+    `written` is the address as it is meant: without the invisible characters that are in or beside
+    it, in plain letters and hyphens (not 𝗯𝗼𝗹𝗱 ones), and with `&` for `&amp;`.
     """
-    if not _AFTER_HOST.search(text) and not _WWW.search(text):
+    visible, places = _as_meant(text)
+    if not _AFTER_HOST.search(visible) and not _WWW.search(visible):
         return []
-    visible, places = _without_invisible_characters(text)
     found = []
     for start, end, has_scheme in _find_in_masked(_mask(visible)):
         written = visible[start:end]
@@ -121,6 +167,18 @@ def find_web_addresses_except_bare_hosts(text: str) -> list[Address]:
     return found
 
 
+def write_addresses_as_meant(text: str) -> str:
+    """The text with its web addresses as `find_web_addresses_except_bare_hosts` reads them.
+
+    For texts whose addresses get no short links.
+    """
+    pieces, end = [], 0
+    for address in find_web_addresses_except_bare_hosts(text):
+        pieces += [text[end : address.start], address.written]
+        end = address.end
+    return "".join([*pieces, text[end:]])
+
+
 def find_hosts_and_email_addresses(text: str) -> list[Address]:
     """What else than web addresses phones make links of: hosts and e-mail addresses.
 
@@ -134,11 +192,13 @@ def find_hosts_and_email_addresses(text: str) -> list[Address]:
 
 
 def find_broken_address_or_empty(text: str) -> str:
-    """The first address in a text that is mistyped at its beginning, so that no phone opens it.
+    r"""The first address in a text whose beginning or name is mistyped, so that no phone opens it.
 
     Such are `https:/shop.gr`, `https//shop.gr`, `htps://shop.gr`, `https:// shop.gr`,
-    `http://https://shop.gr`, `ww.shop.gr`, `www..shop.gr`, `https://` and `httpσ://shop.gr`.
+    `http://https://shop.gr`, `ww.shop.gr`, `www..shop.gr`, `https://` and `httpσ://shop.gr`, and
+    `shop,gr/sale`, `https://shop`, `shop.gr\sale` and `www.shop.gr /sale`.
     """
+    text = _as_meant(text)[0]
     for match in _LIKE_BEGINNING.finditer(text):
         is_www_of_latin = match[1] and match[1].isascii()
         if not _WELL_BEGUN.match(match[0]) and not is_www_of_latin:
@@ -146,16 +206,56 @@ def find_broken_address_or_empty(text: str) -> str:
     for match in _SCHEME_OF_OTHER_LETTERS.finditer(text):
         if not match[1].isascii() and not match[1].lower().endswith(("http", "https")):
             return match[0].rstrip(_NOT_AT_THE_END)
-    broken = _EMPTY_LABEL.search(text) or _WITHOUT_HOST.search(text)
-    return broken[0].rstrip(",;!?") if broken else ""
+    if not _SLASH_OR_WWW.search(text):
+        return ""
+    for pattern in (_COMMA_BEFORE_ENDING, _BACKSLASH_AFTER_NAME):
+        for match in pattern.finditer(text):
+            if match[1].islower() and _is_ending_and_no_word(match[1]):
+                return match[0]
+    for pattern in (_EMPTY_LABEL, _WITHOUT_HOST, _WITHOUT_DOT, _SPACE_IN_ADDRESS):
+        if broken := pattern.search(text):
+            return broken[0].rstrip(",;!?")
+    return ""
+
+
+def find_host_in_other_form_or_empty(text: str) -> str:
+    """The first host or e-mail address, outside of web addresses, in letters that only look right.
+
+    Such are `𝘀𝗵𝗼𝗽.gr` and `my‑shop.gr` with a hyphen at which no line breaks. They stay as they are
+    written, and phones make a link of a part of them or of nothing.
+
+    Returns:
+        The host as it is meant.
+    """
+    meant, places = _as_meant(text)
+    if meant == text:
+        return ""
+    addresses = find_web_addresses_except_bare_hosts(text)
+    for host in find_hosts_and_email_addresses(meant):
+        start, end = places[host.start], places[host.end - 1] + 1
+        is_in_address = any(one.start <= start < one.end for one in addresses)
+        if not is_in_address and text[start:end] != host.written:
+            return host.written
+    return ""
+
+
+def find_address_with_capital_ending_or_empty(text: str) -> str:
+    """The first host of small letters with a path whose last label begins with a capital.
+
+    In `bis Samstag.Info/tickets` a sentence begins there, in `laden.Info/angebote` it may not.
+    """
+    for match in _CAPITAL_ENDING.finditer(text):
+        if match[1].islower() and _is_ending_and_no_word(match[2].lower()):
+            return match[0].rstrip(_NOT_AT_THE_END)
+    return ""
 
 
 def find_host_of_mixed_scripts_or_empty(text: str) -> str:
-    """The first host in a text that has Latin and Greek or Cyrillic letters in one label.
+    """The first host in a text that has two of Latin, Greek and Cyrillic letters in one label.
 
     Such are `mariashοes.gr` with a Greek omicron, and `στοshop.gr`, where a space is missing.
     """
-    visible, _places = _without_invisible_characters(text)
+    visible, _places = _as_meant(text)
     for match in _HOST.finditer(visible):
         if match[0].isascii():
             continue
@@ -172,8 +272,8 @@ def find_host_of_mixed_scripts_or_empty(text: str) -> str:
 def find_address_joined_to_text_or_empty(text: str) -> str:
     """The first address in a text to which something is joined that can be told from its path.
 
-    A letter of another script after a Latin one, a word that begins a sentence, a long dash, or
-    another address.
+    A letter of another script after a Latin one, a word that begins a sentence, a long dash,
+    another address, or a suffix after an apostrophe.
 
     Returns:
         The address up to where a space is missing.
@@ -203,8 +303,24 @@ def find_address_joined_to_text_or_empty(text: str) -> str:
             joined = _SENTENCE_AFTER_PATH.search(written, written.rindex("/"))
             if joined and joined[1] and joined[0] == "." and _is_ending_of_file(joined[1]):
                 joined = None
+        joined = joined or _SUFFIX.search(written)
         if joined:
             return address.written[: joined.start()].rstrip(_NOT_AT_THE_END)
+    return ""
+
+
+def find_address_cut_at_apostrophe_or_empty(text: str) -> str:
+    """The first address with a path that a typographic apostrophe ends, with the word after it.
+
+    The apostrophe may be one of the address (`shop.fr/l’offre`), or that of a suffix of the
+    language (`shop.com.tr/firsat’ta`); an English genitive is no fault.
+    """
+    if not _TYPOGRAPHIC_APOSTROPHE.search(text):
+        return ""
+    for address in find_web_addresses_except_bare_hosts(text):
+        after = _TYPOGRAPHIC_APOSTROPHE.match(text, address.end)
+        if after and _AFTER_HOST.search(address.written.partition("://")[2] or address.written):
+            return address.written + after[0]
     return ""
 
 
@@ -214,7 +330,7 @@ def _is_ending_of_file(word: str) -> bool:
 
 def _mixes_scripts(word: str) -> bool:
     scripts = {_script(letter) for letter in word if letter.isalpha()}
-    return "LATIN" in scripts and len(scripts.intersection(_ALIKE)) > 1
+    return len(scripts.intersection(_ALIKE)) > 1
 
 
 def _script(letter: str) -> str:
@@ -247,25 +363,44 @@ def _partition_at(pattern: re.Pattern[str], text: str) -> tuple[str, str, str]:
 
 def _ends_as_host(host: str) -> bool:
     """Whether the last label of a host is a known top level domain."""
-    return bool(_FINDER.match(f"x.{host.rpartition('.')[2]}"))
+    return host.rpartition(".")[2].lower() in _KNOWN_ENDINGS
+
+
+def _is_ending_and_no_word(label: str) -> bool:
+    """Whether a label in small letters ends hosts, and is not likely to be a word of a sentence."""
+    is_no_word = len(label) == 2 or label in _LONG_ENDINGS_THAT_ARE_NO_WORDS
+    return is_no_word and _ends_as_host(label)
 
 
 def clean_address(address: str) -> str:
-    """An address as it was meant: without invisible characters, and spaces around it."""
-    return _without_invisible_characters(address)[0].strip()
+    """An address as it was meant, see `_as_meant`, without spaces around it."""
+    return _as_meant(address)[0].strip()
 
 
-def _without_invisible_characters(text: str) -> tuple[str, Sequence[int]]:
-    """The text without invisible characters, and where each of its characters was."""
-    if not _INVISIBLE.search(text):
-        return text, range(len(text))
+def _as_meant(text: str) -> tuple[str, Sequence[int]]:
+    """The text as it is meant where it has addresses, and where each of its characters was.
+
+    Without invisible characters, in plain letters, and with `&` for the `&amp;` of a web page.
+    """
+    plain = text if text.isascii() else text.translate(_PLAIN_BY_OTHER_FORM)
+    left_out = {
+        at
+        for rest in _REST_OF_HTML_AMPERSAND.finditer(plain)
+        for at in range(rest.start() - 1, rest.end() - 1)
+    }
+    if not left_out and not _INVISIBLE.search(plain):
+        return plain, range(len(plain))
     places = [
         at
-        for at, character in enumerate(text)
-        if not _INVISIBLE.match(character)
-        or (character in _JOINERS and _is_between_letters_of_other_scripts(text, at))
+        for at, character in enumerate(plain)
+        if at not in left_out
+        and (
+            not _INVISIBLE.match(character)
+            or (character in _JOINERS and _is_between_letters_of_other_scripts(plain, at))
+        )
     ]
-    return "".join(text[at] for at in places), places
+    # The semicolon of `&amp;` is what stands for all of it.
+    return "".join("&" if at - 1 in left_out else plain[at] for at in places), places
 
 
 def _is_between_letters_of_other_scripts(text: str, at: int) -> bool:
@@ -274,9 +409,13 @@ def _is_between_letters_of_other_scripts(text: str, at: int) -> bool:
 
 
 def _mask(text: str) -> str:
-    """The text with what no address has as spaces, so that addresses end there; tags are `x`."""
+    """The text with what no address has as spaces, and no words but addresses; tags are `x`."""
     masked = TAG.sub(lambda tag: "x" * len(tag[0]), text)
-    return "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
+    masked = "".join(c if c.isascii() or _is_word_character_or_dash(c) else " " for c in masked)
+    # The library takes its time with each word.
+    return _WITHOUT_SPACE.sub(
+        lambda word: word[0] if _LIKE_ADDRESS.search(word[0]) else " " * len(word[0]), masked
+    )
 
 
 def _find_in_masked(masked: str) -> Iterator[tuple[int, int, bool]]:

@@ -20,7 +20,8 @@ from astronote.common.fields import compose_to_nfc
 from contacts.consent_sources import describe_consent_source
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
-from messaging.direct_messages import get_or_enqueue_direct_message
+from messaging.addresses import write_addresses_as_meant
+from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
 from messaging.event_fields import TEXT_FIELDS, first_filled_field_as_text_or_empty
 from messaging.models import MAX_ANSWER, DirectMessage, Reply, message_classes
 from messaging.statuses import WebhookEventStatus, WebhookEventType, describe_reason
@@ -109,7 +110,7 @@ def enqueue_answer(contact: Contact, text: str, *, key: str, by: User) -> Direct
             store may not send or cannot pay.
     """
     # Browsers end lines by two characters; both, and accents apart, would be charged.
-    text = compose_to_nfc("\n".join(text.strip().splitlines()))
+    text = write_addresses_as_meant(compose_to_nfc("\n".join(text.strip().splitlines())))
     if not text or len(text) > MAX_ANSWER:
         raise SendingBlocked(
             gettext("an answer has 1 to %(limit)s characters") % {"limit": format_count(MAX_ANSWER)}

@@ -33,7 +33,6 @@ from astronote.operations.registry import (
     StorePanel,
 )
 from contacts.contact_page import ContactPanel, contact_panels
-from contacts.opt_in_wording import validate_opt_in_wording_tags_or_raise
 from messaging import (
     call_metrics,
     conversations,
@@ -47,6 +46,7 @@ from messaging import (
 )
 from messaging.billing import low_balance, pages
 from messaging.models import Batch, SendingStop, Wallet, WebhookEvent
+from messaging.opt_in_requests import validate_opt_in_wording
 from messaging.opt_out_line import validate_opt_out_line
 from messaging.statuses import (
     OPEN_BATCH_STATUSES,
@@ -286,7 +286,7 @@ registry.repairs.register(
     Repair("wallets_wrong", repairs.report_inconsistent_wallets, _("wallets wrong")),
 )
 registry.store_checks.register(StoreCheck("opt-out line", validate_opt_out_line))
-registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording_tags_or_raise))
+registry.store_checks.register(StoreCheck("opt-in wording", validate_opt_in_wording))
 registry.new_store_fields.register(
     NewStoreField(
         "first_credits", panels.TOP_UP_PERMISSION, views.first_credits_field, views.top_up_new_store

@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Count
 from django.db.models.functions import Now
@@ -47,12 +48,15 @@ from contacts.opt_in_wording import (
 )
 from contacts.phones import can_receive_sms
 from messaging import limits
+from messaging.addresses import write_addresses_as_meant
 from messaging.direct_messages import (
     NewDirectMessage,
     enqueue_direct_messages,
 )
 from messaging.models import WebhookEvent
 from messaging.opt_in_secrets import is_opt_in_code_of_message, tracking_id_if_confirm_token_valid
+from messaging.opt_out_line import UNSUBSCRIBE
+from messaging.text import text_problem_or_empty
 
 log = logging.getLogger(__name__)
 
@@ -305,10 +309,30 @@ MARK_AS_SENT = """
 
 def _add_answer_instruction_unless_link_in_wording(wording: str, sender: str) -> str:
     """The text of a request, with the tag of its link; only a number can be answered."""
+    wording = write_addresses_as_meant(wording)
     if CONFIRM_LINK_TAG in wording:
         return wording
     answer = ANSWER_BY_REPLY if sender.startswith("+") else ANSWER_BY_LINK
     return f"{wording}\n{answer.format(link=CONFIRM_LINK_TAG)}"
+
+
+def validate_opt_in_wording(store: User) -> None:
+    """Check a store's own question as any text that is sent (`text_problem_or_empty`).
+
+    Raises:
+        ValidationError: if it has something else than {{confirm_link}} in braces, something that
+            was to be replaced, or an address or link that leads elsewhere than is meant.
+    """
+    wording = store.opt_in_wording
+    rest = wording.replace(CONFIRM_LINK_TAG, "")
+    if "{" in rest or "}" in rest:
+        problem = gettext("Its only tag is {{confirm_link}}.")
+    else:
+        # The link may stand where that of the opt-out page may.
+        as_of_campaign = wording.replace(CONFIRM_LINK_TAG, f"{{{{{UNSUBSCRIBE}}}}}")
+        problem = text_problem_or_empty(as_of_campaign).replace(UNSUBSCRIBE, "confirm_link")
+    if problem:
+        raise ValidationError({"opt_in_wording": problem})
 
 
 def find_answered_or_open_request_by_token(token: str) -> OptInRequest | None:

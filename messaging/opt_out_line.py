@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -34,10 +35,6 @@ OPT_OUT_LINES = {
 }
 
 UNSUBSCRIBE = "unsubscribe_link"
-# A tag that is joined to other characters becomes a part of another address, or of none.
-_USABLE_TAG = re.compile(r"""(?<![^\s(\[<:;,'"«])\x00(?=[)\]>:;,.!?'"»]*(?:\s|\Z))""")
-
-
 _NUMBER = re.compile(r"\+?\d(?:[\s./()-]*\d)*")
 
 
@@ -58,14 +55,9 @@ def usable_opt_out_line_or_default(store: User | None) -> str:
 
 
 def has_working_opt_out_link(text: str) -> bool:
-    """Whether the text has {{unsubscribe_link}} where it becomes a link that works."""
-    return bool(_USABLE_TAG.search(_render_with_nul_for_unsubscribe_link(text)))
-
-
-def has_opt_out_link_joined_to_text(text: str) -> bool:
-    """Whether {{unsubscribe_link}} is joined to other characters, so that it leads nowhere."""
-    link_count = sum(tag.field == UNSUBSCRIBE for tag in Template(text).tags)
-    return link_count > len(_USABLE_TAG.findall(_render_with_nul_for_unsubscribe_link(text)))
+    """Whether the text has {{unsubscribe_link}}, and nothing is joined to it."""
+    template = Template(text)
+    return UNSUBSCRIBE in template.fields and not template.problem_of_text_joined_to_link()
 
 
 def validate_opt_out_line(store: User) -> None:
@@ -95,8 +87,8 @@ def _offers_opt_out_by_link_or_reply(line: str, store: User) -> bool:
 
     A line with another number or an address tells to opt out elsewhere than by an answer.
     """
-    if any(tag.field == UNSUBSCRIBE for tag in Template(line).tags):
-        return not text_problem_or_empty(line) and not has_opt_out_link_joined_to_text(line)
+    if UNSUBSCRIBE in Template(line).fields:
+        return _is_without_problem(line)
     sender = store.sender_name or settings.MITTO_SENDER
     links = find_hosts_and_email_addresses(line) or find_web_addresses_except_bare_hosts(line)
     if links or not sender.startswith("+"):
@@ -110,7 +102,6 @@ def _offers_opt_out_by_link_or_reply(line: str, store: User) -> bool:
     )
 
 
-def _render_with_nul_for_unsubscribe_link(text: str) -> str:
-    """The text with a NUL, which no text holds, in place of each {{unsubscribe_link}}."""
-    template = Template(text)
-    return template.render(dict.fromkeys(template.fields, "x") | {UNSUBSCRIBE: "\0"})
+@lru_cache(maxsize=1024)  # asked for each line of a file of messages
+def _is_without_problem(line: str) -> bool:
+    return not text_problem_or_empty(line)

@@ -6,6 +6,7 @@ What a campaign adds to a text is in `campaigns/message_text.py`; short links ar
 from __future__ import annotations
 
 import difflib
+import html
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
@@ -19,12 +20,16 @@ from contacts.importing.names import clean_name_or_empty
 from messaging.addresses import (
     INVISIBLE,
     TAG,
+    find_address_cut_at_apostrophe_or_empty,
     find_address_joined_to_text_or_empty,
+    find_address_with_capital_ending_or_empty,
     find_broken_address_or_empty,
+    find_host_in_other_form_or_empty,
     find_host_of_mixed_scripts_or_empty,
     find_web_addresses_except_bare_hosts,
     percent_encode_value,
 )
+from messaging.placeholders import find_placeholder_or_empty
 
 MAX_PARTS = 10  # some phones fail to reassemble longer texts
 GSM_BASIC = (
@@ -76,21 +81,12 @@ _CERTAIN_TAG_OF_OTHER_PROGRAM = re.compile(
 _VARIABLE_OF_OTHER_PROGRAM = re.compile(
     r"(?<![\w.$@:/])[$:]([A-Za-z]+_[A-Za-z_]+|[A-Z]{3,}|[A-Za-z][a-z]+[A-Z][A-Za-z]+)(?![\w.])"
 )
-# A word in brackets that is to be replaced, as in [Store Name], [link], <URL> and [X]% off.
-_IN_BRACKETS = re.compile(
-    r"\[([^\W\d_][^\[\]\n]{0,38})\]|<([^\W\d_][^<>\n/=]{0,38})>|\[(\.{2,}|_+)\]"
-)
-_ASKS_FOR_VALUE = re.compile(
-    r"(?-i:X{1,3})|(?:(?:your|the|insert|enter|add) )?(?:\w+ )?"
-    r"(?:link|url|website|web site|date|time|address|amount|percentage)"
-    r"|(?:insert|enter|add|your) .+",
-    re.IGNORECASE,
-)
+_SIGN_OF_HTML = re.compile(r"&(?:[a-zA-Z]{2,8}\d{0,2}|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
 # Defaults in another program's form: {{x|default:"you"}}, {{x|default('you')}}, {{x||you}}.
 _NOT_PLAIN_DEFAULT = re.compile(r""".*\||[a-z_]+ ?(?:\(|: ?["'“‘])|(["'“”„‘’«]).*["'“”‘’»]\Z""")
 _WORD_IN_DEFAULT = re.compile(r"""["'“”„‘’«]\s*([^"'“”„‘’«»]+)|\A\|\s*([^"'“”„‘’«»|()]+)""")
 # What follows a link becomes part of it: another code, or a path that is lost.
-_JOINED_AFTER_LINK = re.compile(r"[A-Za-z0-9/&=%]|[?#]\w")
+_JOINED_AFTER_LINK = re.compile(r"[A-Za-z0-9/&=%]|[?#]\w|\.[a-z]")
 # After these, phones see no link or another one.
 _JOINED_BEFORE_LINK = re.compile(r"(?:[\w@]|://|www\.)\Z", re.IGNORECASE)
 _SHOWN_LENGTH = 40
@@ -217,11 +213,13 @@ class Template:
     def problem_of_text_joined_to_link(self) -> str:
         """What is wrong if a link has characters around it by which it leads elsewhere.
 
-        As the value of a parameter in another address, a link is right.
+        As the value of a parameter in another address, a link to an offer is right. One by which a
+        customer opts out leads there at once.
         """
         for position, tag in enumerate(self.tags):
             before, after = self._literals[position : position + 2]
-            if tag.field not in LINK_FIELDS or (tag.in_address and before.endswith("=")):
+            is_value = tag.in_address and before.endswith("=") and tag.field == "offer_link"
+            if tag.field not in LINK_FIELDS or is_value:
                 continue
             is_after_tag = not before and position > 0
             if tag.in_address or is_after_tag or _JOINED_BEFORE_LINK.search(before):
@@ -240,10 +238,8 @@ class Template:
     def _render_closing_gaps_of_empty_values(self, filled: list[str]) -> str:
         text = self._literals[0]
         followed = [*map(str.strip, filled[1:]), ""]
-        for tag, value, next_value, literal in zip(
-            self.tags, filled, followed, self._literals[1:], strict=True
-        ):
-            if not value.strip() and not tag.in_address:
+        for value, next_value, literal in zip(filled, followed, self._literals[1:], strict=True):
+            if not value.strip():
                 value = ""
                 if _AT_START_OF_LINE.search(text):
                     literal = _LEFT_AT_START.sub("", literal, count=1)
@@ -309,7 +305,8 @@ def text_problem_or_empty(
         return (
             _problem_of_defaults_in_other_syntax(template.tags)
             or _problem_of_other_programs_tags(text)
-            or _problem_of_words_to_replace(text)
+            or _problem_of_placeholders(text)
+            or _problem_of_html(text)
             or template.problem_of_text_joined_to_link()
             or address_problem_or_empty(text)
         )
@@ -368,21 +365,31 @@ def _problem_of_other_programs_tags(text: str) -> str:
     return ""
 
 
-def _problem_of_words_to_replace(text: str) -> str:
-    """What is wrong if the text has words in brackets that were to be replaced."""
-    for match in _IN_BRACKETS.finditer(text):
-        words = match[1] or match[2] or match[3]
-        is_name_of_something = words.istitle() and _is_name_of_something(words)
-        asks = match[3] or is_name_of_something or _ASKS_FOR_VALUE.fullmatch(words)
-        if asks and not _is_in_address(match, text):
-            return gettext("%(text)s is sent as it is written: write what is to stand there.") % {
-                "text": match[0]
+def _problem_of_placeholders(text: str) -> str:
+    """What is wrong if the text has something that was to be replaced."""
+    placeholder = find_placeholder_or_empty(text)
+    if not placeholder:
+        return ""
+    if field := _field_named_or_empty(placeholder):
+        return gettext("%(text)s is no tag: write {{%(tag)s}}.") % {
+            "text": placeholder,
+            "tag": field,
+        }
+    return gettext("%(text)s is sent as it is written: write what is to stand there.") % {
+        "text": placeholder
+    }
+
+
+def _problem_of_html(text: str) -> str:
+    """What is wrong if the text has a sign as web pages write it; in an address it is read."""
+    for match in _SIGN_OF_HTML.finditer(text):
+        sign = html.unescape(match[0])
+        if sign != match[0] and not _is_in_address(match, text):
+            return gettext("%(text)s is sent as it is written: write %(sign)s in its place.") % {
+                "text": match[0],
+                "sign": sign.strip() or gettext("a space"),
             }
     return ""
-
-
-def _is_name_of_something(words: str) -> bool:
-    return " " in words and re.fullmatch(r".*\bName", words) is not None
 
 
 def _field_named_or_empty(name: str) -> str:
@@ -404,13 +411,27 @@ def address_problem_or_empty(text: str) -> str:
     """What is wrong with an address by which it leads nowhere, or elsewhere than is meant."""
     if broken := find_broken_address_or_empty(text):
         return gettext(
-            "%(address)s leads nowhere: an address begins with https:// and has no space in it."
+            "%(address)s leads nowhere: an address begins with https:// and a name such as"
+            " shop.gr, and has no space, comma or backslash in it."
         ) % {"address": broken}
     if host := find_host_of_mixed_scripts_or_empty(text):
         return gettext(
             "%(host)s has letters of two alphabets: type it again in one, and put a space before"
             " it."
         ) % {"host": host}
+    if host := find_host_in_other_form_or_empty(text):
+        return gettext(
+            "%(host)s has letters or hyphens of another form than a keyboard writes: type it again."
+        ) % {"host": host}
+    if address := find_address_with_capital_ending_or_empty(text):
+        return gettext(
+            "%(address)s may be an address or the end of a sentence: write it in small letters, or"
+            " put a space after the full stop."
+        ) % {"address": address}
+    if address := find_address_cut_at_apostrophe_or_empty(text):
+        return gettext(
+            "%(address)s: write ' for ’ if it is a part of the address, else put a space before it."
+        ) % {"address": address}
     if address := find_address_joined_to_text_or_empty(text):
         return gettext(
             "Put a space after %(address)s: what is joined to it becomes a part of the link."

@@ -144,12 +144,18 @@ def test_typographic_signs_are_named_with_what_they_cost():
     seen = preview_campaign(make_campaign(store, make_list(store, 4), message_text=text))
     assert seen.encoding == "UCS-2" and seen.credits == 12
     assert seen.unicode.signs == {"“": 1, "”": 1, "–": 1, "’": 1, "…": 1}
-    assert seen.unicode.saved == 8
+    assert (seen.unicode.saved, seen.unicode.names) == (8, 0)
     assert seen.unicode.text == '"Spring" - today\'s offers... {{first_name|you}} ' + "x" * 60
     other = preview_campaign(
         make_campaign(store, List.objects.get(), message_text=seen.unicode.text)
     )
     assert (other.encoding, other.credits, other.unicode) == ("GSM-7", 4, None)
+
+
+def test_what_is_wrong_with_the_text_is_said_before_what_the_store_lacks():
+    store = make_store(billing_hold=True)
+    campaign = make_campaign(store, make_list(store, 2), message_text="-XX% today")
+    assert preview_campaign(campaign).problem.startswith("-XX% is sent as it is written")
 
 
 def test_greek_is_offered_in_capitals_where_the_store_allows_it_and_names_follow(sandbox):

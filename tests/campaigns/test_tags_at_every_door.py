@@ -1,4 +1,4 @@
-"""A text with something else than tags in braces is stopped at every door, with a hint."""
+"""A text that would be sent with something else than meant is stopped at every door, with why."""
 
 from datetime import timedelta
 
@@ -11,14 +11,25 @@ from django.utils import timezone
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
 from campaigns import actions, enqueue, schedule
-from campaigns.automations.birthday import enqueue_birthday_messages
+from campaigns.automations.birthday import enqueue_birthday_messages_unless_running_elsewhere
+from campaigns.automations.due_messages import text_problems_by_automation_id
 from campaigns.automations.switching import switch_automation_and_audit_or_raise
-from campaigns.automations.welcome import enqueue_welcome_messages
-from campaigns.models import Automation, AutomationMessage, Campaign, CampaignMessage
+from campaigns.automations.welcome import enqueue_welcome_messages_and_clear_marks
+from campaigns.direct_files import plan_file
+from campaigns.models import (
+    Automation,
+    AutomationMessage,
+    AutomationRule,
+    Campaign,
+    CampaignMessage,
+)
 from campaigns.preview import preview_campaign
-from contacts.models import Contact
-from messaging.direct_messages import get_or_enqueue_direct_message
-from messaging.models import MessageTemplate
+from contacts.models import Contact, List
+from messaging.conversations import enqueue_answer_and_audit_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.models import DirectMessage, MessageTemplate
+from messaging.opt_in_requests import get_or_send_opt_in_request_or_raise_blocked
+from messaging.text import text_problem_or_empty
 from tests.support.factories import make_campaign, make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -137,3 +148,147 @@ def test_words_for_nothing_and_decomposed_names_in_contacts(alice):
         ("Hi, hello friend!", 1),
         ("Hi Zoé, hello Zoé!", 1),
     ]
+
+
+def errors_of_form(client, page, data):
+    """What the form of a page of the admin says of its fields; nothing if it was saved."""
+    answer = client.post(reverse(f"admin:{page}"), data)
+    if answer.status_code == 302:
+        return ""
+    errors = answer.context["adminform"].form.errors.as_data().values()
+    return " ".join(message for of_field in errors for one in of_field for message in one.messages)
+
+
+def refusal_of(call):
+    """Why a call refuses; nothing if it does not."""
+    try:
+        call()
+    except ValidationError as error:
+        return " ".join(error.messages)
+    except (ValueError, SendingBlocked, CommandError) as error:
+        return str(error)
+    return ""
+
+
+def verdicts_of_doors(store, operator, client, folder, text):
+    """What each door for texts says of a text, by door; nothing where it is sent as it is."""
+    target = List.objects.get(owner=store)
+    contact = Contact.objects.filter(owner=store).first()
+    campaign = make_campaign(store, target, message_text=text, message_type="service")
+    automation = Automation(owner=store, type="welcome_message", message_body=text)
+    rule = AutomationRule(
+        owner=store, name="x", trigger_type="inactivity", inactivity_days=30, message_body=text
+    )
+    of_store = {"owner": store.pk, "name": "y", "message_type": "service"}
+    store.opt_in_wording = text
+    file = folder / "texts.csv"
+    quoted = text.replace('"', '""')
+    file.write_text(f'number,text\n{contact.phone},"{quoted}"\n')
+    plan = plan_file(store, file, "service")
+    yield "preview", preview_campaign(campaign).problem
+    yield (
+        "schedule",
+        refusal_of(
+            lambda: schedule.schedule_campaign_and_enqueue_start_or_raise(
+                campaign, timezone.now() + timedelta(days=1), by=operator
+            )
+        ),
+    )
+    Campaign.objects.update(status="draft", scheduled_at=None)
+    yield (
+        "test message",
+        refusal_of(lambda: call_command("campaign", "test", campaign.pk, to="+306900000009")),
+    )
+    yield "start", refusal_of(lambda: enqueue.enqueue_campaign(campaign.pk))
+    campaign_form = of_store | {"message_text": text, "list": target.pk}
+    yield "campaign form", errors_of_form(client, "campaigns_campaign_add", campaign_form)
+    yield (
+        "campaign command",
+        refusal_of(
+            lambda: call_command(
+                "send_campaign", str(store.pk), name="z", text=text, list_name=target.name
+            )
+        ),
+    )
+    template_form = of_store | {"text": text, "category": "generic", "language": "en"}
+    yield "template", errors_of_form(client, "messaging_messagetemplate_add", template_form)
+    automation_form = of_store | {"type": "birthday_message", "message_body": text, "send_hour": 9}
+    yield "automation form", errors_of_form(client, "campaigns_automation_add", automation_form)
+    yield (
+        "automation command",
+        refusal_of(lambda: call_command("automation", "show", str(store.pk), "welcome", text=text)),
+    )
+    yield "automation", automation.text_problem()
+    yield "run of automations", text_problems_by_automation_id([automation]).get(automation.id, "")
+    yield "rule", rule.text_problem()
+    yield "rule form", refusal_of(rule.clean)
+    yield "line of a file", " ".join(reason for _line, reason in plan.rejected)
+    yield (
+        "direct message",
+        refusal_of(
+            lambda: get_or_enqueue_direct_message_or_raise_blocked(
+                store, "+306900000009", text, key="door"
+            )
+        ),
+    )
+    yield (
+        "answer",
+        refusal_of(
+            lambda: enqueue_answer_and_audit_or_raise_blocked(
+                contact, text, key="door", by=operator
+            )
+        ),
+    )
+    yield "opt-in wording", refusal_of(store.full_clean)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Hi [First Name]", "Hi %first_name%", "[Nom de la boutique] : soldes",
+     "Hi (First Name)", "-XX% σήμερα", "code XXXX", "Γεια σας ____, ελάτε", "Tom &amp; Co",
+     "Zobacz sklepik,pl/oferta", "https:/shop.gr/a", "https://shop.gr\\a", "See 𝘀𝗵𝗼𝗽.gr",
+     "bis samstag.Info/a", "shop.com.tr/firsat'ta", "shop.fr/l’offre", "shop.gr/aΤώρα",
+     "www. shop.gr", "στοshop.gr/a", "https://shop"],
+)  # fmt: skip
+def test_each_door_for_texts_gives_the_same_verdict(alice, operator, client, tmp_path, text):
+    make_list(alice, 1)
+    problem = text_problem_or_empty(text)
+    assert problem
+    said = dict(verdicts_of_doors(alice, operator, client, tmp_path, text))
+    assert [door for door, why in said.items() if problem not in why] == []
+    assert not CampaignMessage.objects.exists() and not DirectMessage.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Sale [SALE] (Mon–Fri) -20% έως 30/11", "https://www.shop.gr/black\u2011friday?a=1&amp;b=2",
+     "Name: ____ code BF20", "Laden.Info/angebote, l'offre shop.fr/l'offre"],
+)  # fmt: skip
+def test_each_door_for_texts_takes_what_can_be_sent(alice, operator, client, tmp_path, text):
+    make_list(alice, 1)
+    said = dict(verdicts_of_doors(alice, operator, client, tmp_path, text))
+    assert {door: why for door, why in said.items() if why} == {}
+    assert CampaignMessage.objects.count() == 2 and DirectMessage.objects.count() == 3
+
+
+def test_an_answer_and_a_question_have_addresses_as_they_are_meant(alice, operator):
+    make_list(alice, 1)
+    text = "See shop.gr/a?b=1&amp;c\u2011d and 𝘀𝗵𝗼𝗽.gr/𝗮"
+    contact = Contact.objects.get()
+    enqueue_answer_and_audit_or_raise_blocked(contact, text, key="1", by=operator)
+    assert DirectMessage.objects.get().text == "See shop.gr/a?b=1&c-d and shop.gr/a"
+    Contact.objects.update(is_subscribed=False, unsubscribed_at=None)
+    User.objects.filter(pk=alice.pk).update(double_opt_in=True, opt_in_wording=text)
+    contact = Contact.objects.get()
+    get_or_send_opt_in_request_or_raise_blocked(contact, by=operator)
+    question = DirectMessage.objects.order_by("pk").last().text
+    assert question.startswith("See shop.gr/a?b=1&c-d and shop.gr/a\n")
+
+
+def test_the_link_of_a_question_stands_apart(alice):
+    alice.opt_in_wording = "May we? {{confirm_link}}now"
+    with pytest.raises(ValidationError, match=r"Put a space after \{\{confirm_link"):
+        alice.full_clean()
+    alice.opt_in_wording = "May we? {{confirm_link}}, or {{unsubscribe_link}}"
+    with pytest.raises(ValidationError, match=r"only tag is \{\{confirm_link"):
+        alice.full_clean()

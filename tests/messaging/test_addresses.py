@@ -14,6 +14,8 @@ from campaigns.models import CampaignMessage
 from contacts.models import Contact
 from messaging import links, opt_in_secrets
 from messaging.addresses import (
+    add_http_if_no_scheme,
+    clean_address,
     find_hosts_and_email_addresses,
     find_web_addresses_except_bare_hosts,
     to_ascii_url_keeping_tags,
@@ -27,6 +29,9 @@ from tests.support.factories import make_campaign, make_contact, make_list, make
 from tests.support.shop_addresses import shop_addresses
 
 CASES = json.loads((Path(__file__).parents[1] / "data" / "links" / "targets.json").read_text())
+TEXTS_OF_SHOPS = json.loads(
+    (Path(__file__).parents[1] / "data" / "links" / "texts_of_shops.json").read_text()
+)
 AGENT = {"User-Agent": "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0) Mobile/15E148"}
 SURROUNDINGS = ("{}", "See {} now", "({})", "“{}”", "{}.", "Tap {}👉", "«{}»…", "{}!?", "{}\nBye")
 
@@ -87,6 +92,18 @@ def test_a_thousand_addresses_of_shops_in_ten_countries_lead_where_they_said(cli
 def test_no_address_of_a_shop_is_a_problem():
     problems = [text_problem_or_empty(f"See {address} now") for address in shop_addresses()]
     assert not any(problems)
+
+
+@pytest.mark.parametrize("case", TEXTS_OF_SHOPS, ids=[case["text"] for case in TEXTS_OF_SHOPS])
+def test_texts_as_shops_of_ten_countries_write_them_stop_or_lead_where_they_say(case):
+    """`right` is `stop`, or where the addresses of the text lead."""
+    if case["right"] == "stop":
+        assert text_problem_or_empty(case["text"])
+        return
+    assert not text_problem_or_empty(case["text"])
+    found = find_web_addresses_except_bare_hosts(case["text"])
+    targets = [to_ascii_url_keeping_tags(add_http_if_no_scheme(one.written)) for one in found]
+    assert targets == [add_http_if_no_scheme(address) for address in case["right"]]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +192,41 @@ def test_invisible_characters_are_no_part_of_an_address(text, sent, target, clie
     link = ShortLink.objects.get()
     assert written == sent.format(links.short_url(link.short_code))
     assert link.target_url == f"https://www.shop.example.com/{target}"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("https://shop.gr/?a=1&amp;b=2", "https://shop.gr/?a=1&b=2"),
+     ("https://shop.gr/?a=1&#38;b=2&AMP;c", "https://shop.gr/?a=1&b=2&c"),
+     ("https://shop.gr/?a&amp;", "https://shop.gr/?a&"),
+     ("https://shop.gr/black\u2011friday", "https://shop.gr/black-friday"),
+     ("my\u2010shop.gr/a", "my-shop.gr/a"), ("https://shop.gr/𝗦𝗮𝗹𝗲_𝟮𝟬", "https://shop.gr/Sale_20"),
+     ("𝗵𝘁𝘁𝗽𝘀://𝘀𝗵𝗼𝗽.gr", "https://shop.gr"), ("Ⓢhop.gr/ⓐ", "Shop.gr/a"),
+     ("\u200b\u2060https://shop.gr/a", "https://shop.gr/a"),
+     ("ｗｗｗ．ｓｈｏｐ．ｇｒ／ａ", "www.shop.gr/a"), ("https://a.gr/x\u200b&amp;y", "https://a.gr/x&y")],
+)  # fmt: skip
+def test_an_address_is_sent_as_it_was_meant(written, meant):
+    [address] = find_web_addresses_except_bare_hosts(f"👉 See {written} now")
+    assert address.written == meant
+    sent = links.replace_long_urls_with_sample_links(f"👉 See {written} now")
+    assert sent in (f"👉 See {meant} now", f"👉 See {links.short_url(links.SAMPLE_CODE)} now")
+    assert clean_address(f" {written} ") == meant
+
+
+@pytest.mark.parametrize("after", ["！", "？", "）", "，再見", "：再見"])
+def test_wide_punctuation_is_no_part_of_an_address(after):
+    [address] = find_web_addresses_except_bare_hosts(f"（https://shop.example/a{after}")
+    assert address.written == "https://shop.example/a"
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [("Go to maria.boutique/sale!", ["maria.boutique/sale"]), ("www.мода.бг", ["www.мода.бг"]),
+     ("a.shop/x, b.online/x b.ευ/α", ["a.shop/x", "b.online/x", "b.ευ/α"]),
+     ("30/11 10:00 v.1/a μ.μ./π.μ. a.nosuchend/x", [])],
+)  # fmt: skip
+def test_a_host_ends_as_the_internet_has_it(text, addresses):
+    assert [one.written for one in find_web_addresses_except_bare_hosts(text)] == addresses
 
 
 @pytest.mark.parametrize("greek_capitals", [True, False])

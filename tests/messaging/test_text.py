@@ -135,7 +135,15 @@ def test_an_address_without_a_host_is_a_problem(address):
 
 @pytest.mark.parametrize(
     "host",
-    ["www.mariashοes.gr", "WWW.ΜARIASHOES.GR", "shop.gρ", "sһop.gr", "wwω.shop.gr", "στοshop.gr"],
+    [
+        "www.mariashοes.gr",
+        "WWW.ΜARIASHOES.GR",
+        "shop.gρ",
+        "sһop.gr",
+        "wwω.shop.gr",
+        "στοshop.gr",
+        "кαфе.gr",
+    ],
 )
 @pytest.mark.parametrize("text", ["See https://{}/a", "See {}/a", "({}/a)"])
 def test_a_host_of_letters_that_look_alike_is_a_problem(host, text):
@@ -153,8 +161,8 @@ def test_other_alphabets_are_no_problem(text):
 
 @pytest.mark.parametrize(
     "joined",
-    [".Only today", "!Only", "|Code BF", ",https://b.example/x", "–today", "—today", "Μόνο", "ΤΩΡΑ",
-     ".Μόνο", ",μόνο", "!Μόνο", "·Μόνο", "Только", "...More", "andhttps://b.example/x"],
+    [".Only today", "!Only", "!Php", "|Code BF", ",https://b.example/x", "–today", "—today",
+     "Μόνο", "ΤΩΡΑ", ".Μόνο", ",μόνο", "!Μόνο", "·Μόνο", "Только", "...More", "andhttps://b.example/x"],
 )  # fmt: skip
 def test_what_is_joined_to_an_address_is_a_problem(joined):
     hint = text_problem_or_empty(f"See https://shop.example/sale{joined}")
@@ -182,7 +190,7 @@ def test_an_invisible_character_in_a_tag_does_not_matter(tag):
 
 
 @pytest.mark.parametrize("link", ["{{offer_link}}", "{{ Unsubscribe Link }}"])
-@pytest.mark.parametrize("after", ["now", "2", "/sale", "?utm=1", "&a", "{{first_name}}"])
+@pytest.mark.parametrize("after", ["now", "2", "/sale", "?utm=1", "&a", ".de", "{{first_name}}"])
 def test_a_link_that_what_follows_would_lengthen_is_a_problem(link, after):
     assert "Put a space after {{" in text_problem_or_empty(f"See {link}{after}")
 
@@ -209,6 +217,118 @@ def test_a_mistyped_address_is_a_problem(address):
 
 
 @pytest.mark.parametrize(
+    ("text", "named"),
+    [("Zobacz sklepik,pl/oferta!", "sklepik,pl/oferta"), ("shop;gr/sale", "shop;gr/sale"),
+     ("my-shop.com,tr/a", "my-shop.com,tr/a"), ("https://shop,gr/a", "https://shop,gr"),
+     ("https://www.shop,gr", "https://www.shop,gr"), ("www.shop,gr και", "www.shop,gr"),
+     (r"shop\gr/a", r"shop\gr/a"), (r"shop.gr\sale", r"shop.gr\sale"),
+     (r"https://shop.gr\sale", r"shop.gr\sale"), (r"shop.gr\nΤώρα", r"shop.gr\nΤώρα"),
+     ("https://shop/sale", "https://shop"), ("https://shop .gr/sale", "https://shop"),
+     ("https://shop. gr", "https://shop."), ("shop .gr/sale", "shop .gr/sale"),
+     ("shop. gr/sale", "shop. gr/sale"), ("www. shop.gr", "www. shop.gr"),
+     ("www.shop.gr /sale", "www.shop.gr /sale"),
+     ("https://shop.gr/a /b", "https://shop.gr/a /b")],
+)  # fmt: skip
+def test_another_sign_than_a_dot_and_a_space_in_an_address_are_a_problem(text, named):
+    assert text_problem_or_empty(text).startswith(f"{named} leads nowhere")
+
+
+@pytest.mark.parametrize("address", ["sh𝗼p.gr", "my‑shop.gr", "info@𝗺𝘆-shop.gr", "ｓｈｏｐ．ｇｒ"])
+def test_a_host_alone_in_letters_that_no_keyboard_writes_is_a_problem(address):
+    assert "of another form than a keyboard writes" in text_problem_or_empty(f"See {address}!")
+
+
+def test_a_capital_after_a_full_stop_without_a_space_is_asked_about():
+    hint = text_problem_or_empty("Auch am samstag.Info/tickets, heute")
+    assert hint.startswith("samstag.Info/tickets may be an address or the end of a sentence")
+
+
+@pytest.mark.parametrize("suffix", ["ta", "da", "nin", "a", "DE", "daki"])
+@pytest.mark.parametrize("address", ["shop.com.tr/firsat", "https://shop.com.tr/?a=bc"])
+def test_a_suffix_after_an_apostrophe_is_a_problem(address, suffix):
+    hint = text_problem_or_empty(f"Son gün! {address}'{suffix} kaçırma")
+    assert hint.startswith(f"Put a space after {address}:")
+    hint = text_problem_or_empty(f"Son gün! {address}’{suffix} kaçırma")
+    assert hint.startswith(f"{address}’{suffix}: write ' for ’")
+
+
+@pytest.mark.parametrize("sign", ["&amp;", "&nbsp;", "&euro;", "&#39;", "&#x27;", "&frac12;"])
+def test_a_sign_of_a_web_page_is_a_problem(sign):
+    assert f"{sign} is sent as it is written" in text_problem_or_empty(f"Tom {sign} Co")
+
+
+@pytest.mark.parametrize(
+    "placeholder",
+    ["[Nom de la boutique]", "[Όνομα Καταστήματος]", "[Το όνομα του καταστήματός σας]",
+     "[Name der Firma]", "[nazwa sklepu]", "[mağaza adı]", "[името на магазина]", "[Butikens namn]",
+     "[Salon Name]", "[Shopname]", "[Nom de votre salon de thé]", "[lien]", "[дата]", "[kod]",
+     "[Tracking Number]", "[numéro de commande]", "[номер на поръчка]", "[bestelnummer]",
+     "[winkelnaam]", "[butiksnamn]", "[Rabattcode]", "[medspa url]", "[CouponNo]", "[ExpiryDate]",
+     "[CenterPhone]", "[OrgName]", "[order_id]", "[Datum, Uhrzeit]", "[miasto]",
+     "[ημερομηνία λήξης]", "[Link zum Shop]", "[indirim kodu]", "[discount code]", "[Brand]",
+     "[insérer votre offre]", "[wstaw link]", "[εισάγετε την προσφορά]", "[Ihre Stadt]", "<link>",
+     "<shop name>", "(Shop Name)", "(nombre de la tienda)", "[…]", "[...]", "[__]", "[XX]",
+     "XX%", "-XX%", "ΧΧ%", "ХХ %", "X%", "%XX", "XX€", "€XX", "XX,XX", "XX zł", "xx euro", "__%",
+     "[ ]%", "##%", "-00%", "XX:XX", "XX.XX.XXXX", "__/__", "______", "___"],
+)  # fmt: skip
+def test_what_was_to_be_replaced_is_a_problem(placeholder):
+    hint = text_problem_or_empty(f"Σήμερα {placeholder} εδώ")
+    assert f"{placeholder} is sent as it is written" in hint
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [("Hi (First Name)!", "first_name"), ("Γεια (Όνομα)", "first_name"),
+     ("Hallo (Nachname)", "last_name"), ("Bonjour [votre prénom]", "first_name"),
+     ("Hi <Vorname>", "first_name"), ("Merhaba [Ad Soyad]", "first_name")],
+)  # fmt: skip
+def test_a_name_in_brackets_names_the_tag(text, field):
+    assert f"write {{{{{field}}}}}" in text_problem_or_empty(text)
+
+
+def test_the_first_placeholder_is_named():
+    assert text_problem_or_empty("-XX% (Shop Name) [link]").startswith("-XX% is sent")
+    assert text_problem_or_empty("[link] -XX%").startswith("[link] is sent")
+
+
+def test_a_link_to_opt_out_is_no_value_in_another_address():
+    assert "Put a space before" in text_problem_or_empty("https://a.gr/?to={{unsubscribe_link}}")
+
+
+@pytest.mark.parametrize("label", ["code", "Code:", "Κωδικός:", "Tel.", "kod =", "Telefon"])
+def test_a_row_of_x_after_what_it_stands_for_is_a_problem(label):
+    assert "XXXX is sent" in text_problem_or_empty(f"Use {label} XXXX today")
+
+
+@pytest.mark.parametrize("label", ["Code: ", "Γεια σας ", "Lieber ", "until\n"])
+def test_a_blank_that_a_store_was_to_fill_is_a_problem(label):
+    assert "____ is sent" in text_problem_or_empty(f"{label}____, bis bald")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[Online-Shop] [iPhone] [YouTube] [BodyShop] [no] [ΝΕΟ]", "Open (Mon–Fri)", "[SALE] now",
+     "[OFFER] [NEWS] [EVENT] [AD] 8pm", "[Maria Shoes] -20%",
+     "[ΠΡΟΣΦΟΡΑ] καφές", "(προσφορά) (each) (shop) (online) (mobile): 69", "(price per kg)",
+     "(name your price)", "(Maria)", "(Ihr Team)", "[Code 5]", "\n_____\n____ SALE ____\n__SALE__",
+     "E-Mail: ____ Birthday: ____", "Love, Maria xxx", "LOVE YOU XXX", "XXL/XXXL, XL XXL",
+     "XX edition 10€", "iPhone X 999€", "iPhone X €999", "Series X %50 indirim", "X-Men 3€",
+     "10x €5", "2x%50", "3 x € 20", "5€ x 3", "5 € xx", "100% 10.00% 0.00% 10 000 % 00:00",
+     "birthday DD/MM/YYYY", "-??% soon", "SAXX%", "Price ..... 5€", "**** 1234", "R&D; Q&A",
+     "https://shop.gr/[name]", "https://shop.gr/?d=XX:XX", "a.gr/XX%20b",
+     "https://shop.fr/l'offre", "https://shop.fr/qu'il", "https://a.it/un'idea",
+     "https://a.it/dell'anno", "https://a.it/quest'anno", "https://a.com/women's",
+     "https://a.com/sale’s", "https://a.com.tr'de", "a.com.tr’de", "Laden.Info/angebote",
+     "https://laden.Info/a", "www.laden.Info/a", "black,red/blue", "gr,cy/bg",
+     "Athens,GR/Cyprus", "[ ] yes [ ] no", "Club 69 XXX party", "[Number One Pizza]", "S,M/L",
+     "https://localhost:8000/a", "https://user@shop.gr", "https://shop.gr, https://b.gr. Ναι",
+     "www.shop.gr / facebook"],
+)  # fmt: skip
+def test_what_only_resembles_a_placeholder_or_a_typing_error_is_none(text):
+    assert not text_problem_or_empty(f"Α {text} ω")
+
+
+@pytest.mark.parametrize(
     "text",
     ["{{offer_link}}", "({{offer_link}}).", "{{offer_link}}, τώρα", "{{offer_link}}👉",
      "{{offer_link}}?", "https://a.gr/?u={{offer_link}}&b=1", "https://a.gr/?f[name]=1",
@@ -220,7 +340,7 @@ def test_a_mistyped_address_is_a_problem(address):
      "[name day] sale",
      "Name: ______ Vorname: ______", "Win $name brand shoes", "SALE |TODAY| ONLY", "big $ALE $AAPL",
      "50%off% all %day%", "#BlueDoor #sale", "ends @midnight :name: x", "<Μαρία>; Δώρο!",
-     "a.gr/?u=http:x", "Stop: {{unsubscribe_link}}Τέλος", "ή/{{offer_link}}", "https://[::1]/a"],
+     "a.gr/?u=http:x", "{{offer_link}}.", "Stop: {{unsubscribe_link}}Τέλος", "ή/{{offer_link}}", "https://[::1]/a"],
 )  # fmt: skip
 def test_what_only_resembles_a_mistake_is_none(text):
     assert not text_problem_or_empty(text)
@@ -266,6 +386,12 @@ def test_a_text_and_its_values_are_composed():
     apart = unicodedata.normalize("NFD", "Καλή μέρα {{first_name|Ανδρέα}}")
     assert Template(apart).render({"first_name": ""}) == "Καλή μέρα Ανδρέα"
     assert clean_value_or_empty_if_placeholder(unicodedata.normalize("NFD", "Zoé")) == "Zoé"
+
+
+def test_a_value_is_percent_encoded_in_an_address_and_nowhere_else():
+    template = Template("{{last_name}} a.gr/?n={{first_name}} www.a.gr {{first_name}}")
+    values = {"first_name": "Ann & Bob", "last_name": "A&B"}
+    assert template.render(values) == "A&B a.gr/?n=Ann%20%26%20Bob www.a.gr Ann & Bob"
 
 
 PIECES = st.lists(
