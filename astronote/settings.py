@@ -115,6 +115,8 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_FORM_FIELD = "username"
+# Masked in the record of a failed login, as the password is: a recovery code still holds then.
+AXES_SENSITIVE_PARAMETERS = ["username", "code", "csrfmiddlewaretoken"]
 AXES_USERNAME_CALLABLE = "astronote.accounts.login.casefolded_login_name_of_credentials_or_post"
 AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.address_or_ipv6_network_of_visitor"
 AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.set_status_429_for_locked_login"
@@ -123,7 +125,6 @@ AXES_ENABLE_ACCESS_FAILURE_LOG = True
 AXES_VERBOSE = False
 
 LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
 SECOND_FACTOR_REQUIRED = env["SECOND_FACTOR_REQUIRED"]
 # A security key answers to the address alone at which it was added.

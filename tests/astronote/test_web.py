@@ -217,6 +217,14 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(web):
         ).status_code
         == 401
     )
+    with requests.Session() as visitor:
+        visitor.get(f"{address}/admin/login/")
+        token = visitor.cookies["csrftoken"]
+        for header, status in (("X_CSRFToken", 403), ("X-CSRFToken", 200)):
+            answer = visitor.post(
+                f"{address}/admin/login/", {"username": "x"}, headers={header: token}
+            )
+            assert answer.status_code == status, header
 
 
 def test_a_large_body_is_refused_before_it_comes_unless_an_operator_uploads_a_file(web, admin_user):

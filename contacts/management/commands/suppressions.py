@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from astronote.accounts.lookup import get_store_by_email_or_id_or_command_error
 from astronote.common import audit
 from astronote.common.counts import counted_in_english
+from astronote.common.private_files import open_for_owner_alone
 from contacts import suppressions
 from contacts.importing.import_refused import ImportRefused
 
@@ -52,7 +53,7 @@ class Command(BaseCommand):
         if file is None:
             suppressions.write_store_or_global_suppressions_as_csv_and_count(self.stdout, owner_id)
             return
-        with file.open("w", newline="", encoding="utf-8") as target:
+        with open_for_owner_alone(file, "w", newline="", encoding="utf-8") as target:
             count = suppressions.write_store_or_global_suppressions_as_csv_and_count(
                 target, owner_id
             )
