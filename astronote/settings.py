@@ -41,9 +41,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "astronote.common.visitor.TrustedProxies",
-    "astronote.common.null_characters.NullCharacterGuard",
     "astronote.operations.probes.ProbePages",
     "django.middleware.security.SecurityMiddleware",
+    "astronote.common.null_characters.NullCharacterGuard",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
