@@ -115,8 +115,15 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_FORM_FIELD = "username"
-# Masked in the record of a failed login, as the password is: a recovery code still holds then.
-AXES_SENSITIVE_PARAMETERS = ["username", "code", "csrfmiddlewaretoken"]
+# Masked in the record of a failure, as `password` is: what forms send that count as a login.
+AXES_SENSITIVE_PARAMETERS = [
+    "username",
+    "code",  # a recovery code that came with a wrong password still holds
+    "old_password",
+    "new_password1",
+    "new_password2",
+    "csrfmiddlewaretoken",
+]
 AXES_USERNAME_CALLABLE = "astronote.accounts.login.casefolded_login_name_of_credentials_or_post"
 AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.address_or_ipv6_network_of_visitor"
 AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.set_status_429_for_locked_login"
