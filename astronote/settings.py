@@ -41,9 +41,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "astronote.common.visitor.TrustedProxies",
-    "astronote.common.null_characters.NullCharacterGuard",
     "astronote.operations.probes.ProbePages",
     "django.middleware.security.SecurityMiddleware",
+    "astronote.common.null_characters.NullCharacterGuard",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -115,6 +115,15 @@ AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_USERNAME_FORM_FIELD = "username"
+# Masked in the record of a failure, as `password` is: what forms send that count as a login.
+AXES_SENSITIVE_PARAMETERS = [
+    "username",
+    "code",  # a recovery code that came with a wrong password still holds
+    "old_password",
+    "new_password1",
+    "new_password2",
+    "csrfmiddlewaretoken",
+]
 AXES_USERNAME_CALLABLE = "astronote.accounts.login.casefolded_login_name_of_credentials_or_post"
 AXES_CLIENT_IP_CALLABLE = "astronote.common.visitor.address_or_ipv6_network_of_visitor"
 AXES_LOCKOUT_CALLABLE = "astronote.accounts.login.set_status_429_for_locked_login"
@@ -123,7 +132,6 @@ AXES_ENABLE_ACCESS_FAILURE_LOG = True
 AXES_VERBOSE = False
 
 LOGIN_URL = "admin:login"
-LOGIN_REDIRECT_URL = "admin:index"
 PASSWORD_RESET_TIMEOUT = 24 * 3600
 SECOND_FACTOR_REQUIRED = env["SECOND_FACTOR_REQUIRED"]
 # A security key answers to the address alone at which it was added.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from django.db.models import F
-from django.db.models.functions import Now
+import logging
+from typing import Any
 
+from astronote.common.locks import LockIsHeld, execute_unless_locked
 from campaigns.models import CampaignMessage, OfferViewEvent
 from campaigns.visitors import device_type_of_user_agent
 from messaging import links
@@ -12,11 +13,18 @@ from messaging.addresses import is_http_url_with_host, to_ascii_url_keeping_tags
 from messaging.codes import leading_code_or_empty
 from messaging.models import ShortLink
 
+log = logging.getLogger(__name__)
+
+# Whoever holds a link could open it without end. More visits than this say nothing of a customer.
+MAX_VISITS_PER_MESSAGE = 100
+
 
 def find_target_url_and_count_visit(
     code: str, *, user_agent: str, ip_address: str | None, is_visit: bool
 ) -> str | None:
     """The address that a short link leads to, None if there is no such link; counts the visit.
+
+    Of an offer link at most MAX_VISITS_PER_MESSAGE visits are kept and counted.
 
     Args:
         code: the end of the short link, perhaps with the punctuation that followed it in a text.
@@ -36,7 +44,7 @@ def find_target_url_and_count_visit(
         if not is_http_url_with_host(target or ""):  # an erasure has masked it
             return None
         if counted:
-            link.update(click_count=F("click_count") + 1, last_clicked_at=Now())
+            _write_visit_unless_locked(ADD_VISIT_TO_SHARED_LINK, [code])
     return to_ascii_url_keeping_tags(target) if target else None
 
 
@@ -53,12 +61,42 @@ def _find_offer_url_and_record_view_unless_restricted(
         return None
     is_restricted = message.contact is not None and message.contact.restricted_at is not None
     if should_count and not is_restricted:
-        OfferViewEvent.objects.create(
-            campaign_message=message,
-            campaign=message.campaign,
-            owner_id=message.owner_id,
-            ip_address=ip_address,
-            user_agent=user_agent[:500],
-            device_type=device_type_of_user_agent(user_agent),
+        visit = [
+            message.pk,
+            message.campaign_id,
+            message.owner_id,
+            ip_address,
+            user_agent[:500],
+            device_type_of_user_agent(user_agent),
+        ]
+        _write_visit_unless_locked(
+            RECORD_VISIT_BELOW_LIMIT, [*visit, message.pk, *[MAX_VISITS_PER_MESSAGE] * 2]
         )
     return message.campaign.offer_url
+
+
+def _write_visit_unless_locked(sql: str, params: list[Any]) -> None:
+    """Write a visit; the visitor does not wait for whoever changes the campaign or the link."""
+    try:
+        execute_unless_locked(sql, params)
+    except LockIsHeld:
+        log.debug("a visit was not counted: its rows are locked")
+
+
+ADD_VISIT_TO_SHARED_LINK = f"""
+    UPDATE {ShortLink._meta.db_table} SET click_count = click_count + 1, last_clicked_at = now()
+    WHERE short_code = %s
+"""
+# Counts at most MAX_VISITS_PER_MESSAGE entries of the index on the message. Requests at the same
+# time may each see the last free place: a few more are kept.
+RECORD_VISIT_BELOW_LIMIT = f"""
+    INSERT INTO {OfferViewEvent._meta.db_table}
+        (campaign_message_id, campaign_id, owner_id, ip_address, user_agent, device_type)
+    SELECT %s, %s, %s, %s, %s, %s
+    WHERE (
+        SELECT count(*) FROM (
+            SELECT FROM {OfferViewEvent._meta.db_table} WHERE campaign_message_id = %s
+            LIMIT %s
+        ) AS kept
+    ) < %s
+"""

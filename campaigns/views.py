@@ -70,4 +70,7 @@ def show_no_such_link(request: HttpRequest) -> HttpResponse:
     """The page behind a link that leads nowhere, in the visitor's language."""
     language = preferred_language_or_default(request, Language.ENGLISH)
     context = {"language": language, "texts": NO_SUCH_LINK[language]}
-    return render(request, "campaigns/no_such_link.html", context, status=404)
+    response = render(request, "campaigns/no_such_link.html", context, status=404)
+    for name, value in HEADERS.items():
+        response[name] = value
+    return response

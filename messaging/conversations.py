@@ -21,7 +21,7 @@ from contacts.consent_sources import describe_consent_source
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
 from messaging.addresses import write_addresses_as_meant
-from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.event_fields import TEXT_FIELDS, first_filled_field_as_text_or_empty
 from messaging.models import MAX_ANSWER, DirectMessage, Reply, message_classes
 from messaging.statuses import WebhookEventStatus, WebhookEventType, describe_reason

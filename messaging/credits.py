@@ -19,7 +19,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext, ngettext
 
-from astronote.accounts.models import StoreId
+from astronote.accounts.models import StoreId, User
+from astronote.common import audit
 from astronote.common.counts import format_count
 from astronote.common.sql import database_now, execute, rows
 from messaging.models import BatchId, CreditTransaction, Wallet
@@ -101,6 +102,23 @@ def top_up(owner_id: int, amount: int, *, reason: str, key: str) -> Wallet:
             return wallet
         wallet.balance += amount
         _save_and_write_entry(wallet, TransactionType.CREDIT, amount, reason=reason, key=key)
+    return wallet
+
+
+def top_up_and_audit_once(
+    store: User, amount: int, *, reason: str, key: str, by: User | str
+) -> Wallet:
+    """Add credits to a store's wallet and write an audit entry, both once for each `key`.
+
+    Raises:
+        ValueError: see `top_up`.
+    """
+    with transaction.atomic():
+        lock_wallet(store.pk)
+        is_repeated = CreditTransaction.objects.filter(idempotency_key=key).exists()
+        wallet = top_up(store.pk, amount, reason=reason, key=key)
+        if not is_repeated:
+            audit.write_entry("top up", store, by=by, owner_id=store.pk, credits=amount)
     return wallet
 
 

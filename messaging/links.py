@@ -183,14 +183,28 @@ def _get_or_create_short_urls(links: set[_Link]) -> dict[_Link, str]:
     return {_Link(*link): short_url(code) for *link, code in rows(CREATE_LINKS, columns)}
 
 
+# A link that is there is only read: its row stays free for those who count visits.
 CREATE_LINKS = f"""
-    INSERT INTO {ShortLink._meta.db_table} AS l
-        (owner_id, short_code, kind, target_url, long_url_hash, campaign_id, click_count)
-    SELECT *, 0 FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
-        %s::bigint[])
-    ON CONFLICT (owner_id, kind, long_url_hash, campaign_id)
-        DO UPDATE SET target_url = EXCLUDED.target_url
-    RETURNING owner_id, campaign_id, target_url, short_code
+    WITH wanted AS (
+        SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::bigint[]) AS w (owner_id, short_code, kind, target_url, long_url_hash, campaign_id)
+    ), known AS (
+        SELECT l.owner_id, l.campaign_id, l.target_url, l.short_code
+        FROM wanted AS w JOIN {ShortLink._meta.db_table} AS l
+            USING (owner_id, kind, long_url_hash, target_url)
+        WHERE l.campaign_id IS NOT DISTINCT FROM w.campaign_id
+    ), created AS (
+        INSERT INTO {ShortLink._meta.db_table}
+            (owner_id, short_code, kind, target_url, long_url_hash, campaign_id, click_count)
+        SELECT w.*, 0 FROM wanted AS w WHERE NOT EXISTS (
+            SELECT FROM known AS k WHERE k.owner_id = w.owner_id AND k.target_url = w.target_url
+                AND k.campaign_id IS NOT DISTINCT FROM w.campaign_id
+        )
+        ON CONFLICT (owner_id, kind, long_url_hash, campaign_id)
+            DO UPDATE SET target_url = EXCLUDED.target_url
+        RETURNING owner_id, campaign_id, target_url, short_code
+    )
+    SELECT * FROM known UNION ALL SELECT * FROM created
 """
 
 

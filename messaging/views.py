@@ -9,7 +9,6 @@ import uuid
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.forms import IntegerField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -18,10 +17,8 @@ from django.utils.translation import gettext, ngettext
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from astronote.accounts.models import User
-from astronote.common import audit
 from astronote.common.counts import format_count
 from messaging import credits
-from messaging.models import Wallet
 from messaging.panels import TOP_UP_PERMISSION
 
 BY_HAND = "top-up in the admin"
@@ -41,19 +38,9 @@ def first_credits_field() -> IntegerField:
 
 def top_up_new_store(store: User, amount: int, operator: User) -> None:
     """Add a new store's first credits, and write an audit entry."""
-    top_up_and_audit(store, amount, reason=BY_HAND, key=f"first:{store.pk}", by=operator)
-
-
-def top_up_and_audit(store: User, amount: int, *, reason: str, key: str, by: User) -> Wallet:
-    """Add credits to a store's wallet and write an audit entry.
-
-    Raises:
-        ValueError: see `credits.top_up`.
-    """
-    with transaction.atomic():
-        wallet = credits.top_up(store.pk, amount, reason=reason, key=key)
-        audit.write_entry("top up", store, by=by, owner_id=store.pk, credits=amount)
-    return wallet
+    credits.top_up_and_audit_once(
+        store, amount, reason=BY_HAND, key=f"first:{store.pk}", by=operator
+    )
 
 
 def show_confirmation_or_top_up_wallet(request: HttpRequest, pk: int) -> HttpResponse:
@@ -81,7 +68,9 @@ def show_confirmation_or_top_up_wallet(request: HttpRequest, pk: int) -> HttpRes
         key = f"top-up:{params.get('key', '')[:60] or uuid.uuid4()}"
         reason = f"top-up: {reference}" if reference else BY_HAND
         try:
-            wallet = top_up_and_audit(store, int(amount), reason=reason, key=key, by=operator)
+            wallet = credits.top_up_and_audit_once(
+                store, int(amount), reason=reason, key=key, by=operator
+            )
         except ValueError as error:
             messages.error(request, str(error))
             return redirect("admin:astronote_user_change", pk)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import logout, user_login_failed
 from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.http import HttpRequest, HttpResponse
@@ -185,6 +186,17 @@ class ChangeOwnPasswordAndEndOtherSessionsView(PasswordChangeView):
 
     form_class = AdminOwnPasswordChangeForm
     success_url = reverse_lazy("admin:password_change_done")
+
+    def form_invalid(self, form: PasswordChangeForm) -> HttpResponse:
+        """Count a wrong old password as a failed login; too many of them end the session."""
+        account = _logged_in_account(self.request)
+        if form.has_error("old_password", "password_incorrect"):
+            credentials = {"username": account.email}
+            user_login_failed.send(__name__, credentials=credentials, request=self.request)
+        if getattr(self.request, "axes_locked_out", False):
+            logout(self.request)
+            return redirect("admin:login")
+        return super().form_invalid(form)
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         """Change it and end the account's other sessions."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from django.db import OperationalError, transaction
 from psycopg.errors import LockNotAvailable
 
-from astronote.common.sql import execute, rows
+from astronote.common.sql import Parameters, execute, rows
 
 WORK_LOCK = 0x0A57  # first key of the advisory lock; the second is the work's
 LONGEST_WAIT_IN_A_REQUEST_MS = 10
@@ -30,6 +30,26 @@ def transaction_with_short_lock_timeout() -> Iterator[None]:
         with transaction.atomic():
             execute(f"SET LOCAL lock_timeout = '{LONGEST_WAIT_IN_A_REQUEST_MS}ms'")
             yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise LockIsHeld from error
+        raise
+
+
+def execute_unless_locked(sql: str, params: Parameters) -> None:
+    """Run a statement for a request of the public that may be left out, in one round trip.
+
+    It waits for no disk: a crash of PostgreSQL may lose it within the second.
+
+    Raises:
+        LockIsHeld: if it waited for one lock for LONGEST_WAIT_IN_A_REQUEST_MS.
+    """
+    short_wait = (
+        f"SET LOCAL lock_timeout = '{LONGEST_WAIT_IN_A_REQUEST_MS}ms';"
+        " SET LOCAL synchronous_commit = off;"
+    )
+    try:
+        execute(f"{short_wait} {sql}", params)
     except OperationalError as error:
         if isinstance(error.__cause__, LockNotAvailable):
             raise LockIsHeld from error

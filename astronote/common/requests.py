@@ -45,7 +45,11 @@ class Answer(NamedTuple):
 
     def headers(self) -> list[tuple[str, str]]:
         """The headers of the answer."""
-        headers = [("content-type", "application/json"), ("content-length", str(len(self.body)))]
+        headers = [
+            ("content-type", "application/json"),
+            ("content-length", str(len(self.body))),
+            ("x-content-type-options", "nosniff"),
+        ]
         if self.retry_after is not None:
             headers.append(("retry-after", str(self.retry_after)))
         return headers

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -55,7 +56,10 @@ def _error_page_in_admin_frame_for_operators(
 ) -> HttpResponse:
     context = {"title": title, "error_title": title, "error_text": text, "status": status.value}
     user = getattr(request, "user", None)
+    template = "astronote/error.html"
     if user is not None and user.is_active and user.is_staff:
         context = {**admin.site.each_context(request), **context}
-        return render(request, "astronote/error_in_admin.html", context, status=status)
-    return render(request, "astronote/error.html", context, status=status)
+        template = "astronote/error_in_admin.html"
+    response = render(request, template, context, status=status)
+    add_never_cache_headers(response)  # browsers keep a 404 otherwise
+    return response

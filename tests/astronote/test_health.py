@@ -11,6 +11,7 @@ from astronote.common.logs import (
     NumberMaskingTextFormatter,
     log_context,
 )
+from astronote.environment import ROOT
 from campaigns import enqueue
 from messaging import sending
 from tests.support.factories import make_campaign, make_list, make_store
@@ -28,6 +29,13 @@ def test_readyz_names_what_is_missing(client):
     assert answer.status_code == 503
     assert (state["postgresql"], state["migrations"], state["redis"]) == ("ok", "ok", "ok")
     assert "no heartbeat" in state["scheduler"] and "sms" in state["workers"]
+
+
+def test_each_check_is_explained(client):
+    explained = (ROOT / "docs/operations.md").read_text()
+    assert [
+        name for name in client.get("/readyz").json() if f"| `{name}` | " not in explained
+    ] == []
 
 
 def test_readyz_without_queues_does_not_ask_for_workers(client, settings):

@@ -3,16 +3,20 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 
+from astronote.common.locks import advisory_lock
 from astronote.models import User
 from tests.support.database import columns_containing
+from tests.support.holding import Holding
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
@@ -123,7 +127,7 @@ def test_failures_are_forgotten_fifteen_minutes_after_the_last(staff, client):
     AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=14))
     fail(client, 1)  # refused, and so not counted
     assert "Too many" in log_in(client)
-    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=15, seconds=1))
+    AccessAttempt.objects.update(attempt_time=F("attempt_time") - timedelta(seconds=61))
     assert log_in(client) is True
 
 
@@ -132,6 +136,30 @@ def test_a_password_that_was_tried_is_stored_nowhere(staff, client):
         "/admin/login/?password=secret-guess", {"username": ALICE, "password": "secret-guess"}
     )
     assert list(columns_containing("secret-guess")) == []
+
+
+@pytest.mark.parametrize("where", ["form", "address"])
+def test_nothing_that_was_typed_into_the_login_is_stored_but_the_name(where, staff, client):
+    """A recovery code that was entered with a wrong password still holds."""
+    form = client.get("/admin/login/").context["form"]
+    typed = {name: f"typed-{name}" for name in form.fields if name != "username"}
+    query = "?" + urlencode(typed) if where == "address" else ""
+    client.post(f"/admin/login/{query}", typed | {"username": ALICE})
+    assert AccessAttempt.objects.get().username == ALICE
+    assert {name: list(columns_containing(text)) for name, text in typed.items()} == {
+        "password": [],
+        "code": [],
+    }
+
+
+@pytest.mark.parametrize(
+    "name", [" ALICE@example.com ", "ａｌｉｃｅ@example.com", "Alice@Example.com"]
+)
+def test_guesses_wait_for_each_other_in_every_spelling(name, staff, client):
+    held = f"login {ALICE} 192.0.2.1"
+    with Holding(lambda: advisory_lock(held)):
+        assert "Another login is under way" in log_in(client, who=name)
+    assert log_in(client, who=name) is True
 
 
 def test_a_login_is_recorded_with_address_and_end(staff, client):

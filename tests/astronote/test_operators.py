@@ -20,6 +20,7 @@ from astronote import urls
 from astronote.accounts import password_links, second_factor
 from astronote.accounts.views import ForgottenPasswordView
 from astronote.models import AuditEntry, Operator, Session, User
+from tests.support.database import columns_containing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
@@ -188,6 +189,20 @@ def test_wrong_codes_count_as_failed_logins(client):
     for _ in range(10):
         log_in(client, code="000000")
     assert "Too many failed logins" in log_in(client, code="000000").text
+
+
+def test_wrong_old_passwords_count_as_failed_logins_and_end_the_session(client):
+    """Who found a session open does not learn the password by trying."""
+    operator()
+    log_in(client)
+    guess = {"old_password": "a-wrong-guess", "new_password1": ANOTHER, "new_password2": ANOTHER}
+    for _ in range(9):
+        answer = client.post("/admin/password_change/", guess)
+    assert answer.status_code == 200 and is_let_in(client)
+    client.post("/admin/password_change/", guess)
+    assert not is_let_in(client)
+    assert "Too many failed logins" in log_in(client).text
+    assert list(columns_containing("a-wrong-guess")) == list(columns_containing(ANOTHER)) == []
 
 
 def test_nobody_logs_in_with_the_code_of_somebody_else(client):

@@ -53,6 +53,7 @@ def test_the_same_page_sent_twice_adds_its_credits_once(root, client):
     for _ in range(2):
         top_up(client, store, credits="10", key="one page")
     assert available(store) == 10
+    assert AuditEntry.objects.filter(action="top up").count() == 1
     top_up(client, store, credits="10", key="another page")
     for _ in range(2):
         top_up(client, store, credits="10")

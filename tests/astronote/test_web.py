@@ -217,9 +217,19 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(web):
         ).status_code
         == 401
     )
+    with requests.Session() as visitor:
+        visitor.get(f"{address}/admin/login/")
+        token = visitor.cookies["csrftoken"]
+        for header, status in (("X_CSRFToken", 403), ("X-CSRFToken", 200)):
+            answer = visitor.post(
+                f"{address}/admin/login/", {"username": "x"}, headers={header: token}
+            )
+            assert answer.status_code == status, header
 
 
-def test_a_large_body_is_refused_before_it_comes_unless_an_operator_uploads_a_file(web, admin_user):
+def test_a_large_body_is_refused_before_it_comes_unless_an_operator_uploads_a_file(
+    web, client, admin_user
+):
     _, address = web
     key = SessionStore()
     key["_auth_user_id"] = str(admin_user.pk)
@@ -240,5 +250,10 @@ def test_a_large_body_is_refused_before_it_comes_unless_an_operator_uploads_a_fi
             except TimeoutError:
                 answer = b"waits for the rest"
         assert (b" 413 " in answer) == refused, (path, cookie, answer)
+    client.force_login(admin_user)
+    cookies = {"sessionid": client.cookies["sessionid"].value}
+    for _ in range(17):  # one after the other more than are received at one time
+        answer = requests.post(address + upload, data=b"x" * 1_100_000, cookies=cookies, timeout=30)
+        assert answer.status_code == 403, "received, and refused for want of a token"
     endless = (b"x" * 100_000 for _ in range(30))
     assert requests.post(address + elsewhere, data=endless, timeout=30).status_code == 413

@@ -11,10 +11,10 @@ from django.utils import timezone
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
 from campaigns import actions, enqueue, schedule
-from campaigns.automations.birthday import enqueue_birthday_messages_unless_running_elsewhere
+from campaigns.automations.birthday import enqueue_birthday_messages
 from campaigns.automations.due_messages import text_problems_by_automation_id
 from campaigns.automations.switching import switch_automation_and_audit_or_raise
-from campaigns.automations.welcome import enqueue_welcome_messages_and_clear_marks
+from campaigns.automations.welcome import enqueue_welcome_messages
 from campaigns.direct_files import plan_file
 from campaigns.models import (
     Automation,
@@ -25,10 +25,10 @@ from campaigns.models import (
 )
 from campaigns.preview import preview_campaign
 from contacts.models import Contact, List
-from messaging.conversations import enqueue_answer_and_audit_or_raise_blocked
-from messaging.direct_messages import get_or_enqueue_direct_message_or_raise_blocked
+from messaging.conversations import enqueue_answer
+from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.models import DirectMessage, MessageTemplate
-from messaging.opt_in_requests import get_or_send_opt_in_request_or_raise_blocked
+from messaging.opt_in_requests import get_or_send_opt_in_request
 from messaging.text import text_problem_or_empty
 from tests.support.factories import make_campaign, make_list, make_store
 
@@ -189,7 +189,7 @@ def verdicts_of_doors(store, operator, client, folder, text):
     yield (
         "schedule",
         refusal_of(
-            lambda: schedule.schedule_campaign_and_enqueue_start_or_raise(
+            lambda: schedule.schedule_campaign(
                 campaign, timezone.now() + timedelta(days=1), by=operator
             )
         ),
@@ -225,19 +225,11 @@ def verdicts_of_doors(store, operator, client, folder, text):
     yield "line of a file", " ".join(reason for _line, reason in plan.rejected)
     yield (
         "direct message",
-        refusal_of(
-            lambda: get_or_enqueue_direct_message_or_raise_blocked(
-                store, "+306900000009", text, key="door"
-            )
-        ),
+        refusal_of(lambda: get_or_enqueue_direct_message(store, "+306900000009", text, key="door")),
     )
     yield (
         "answer",
-        refusal_of(
-            lambda: enqueue_answer_and_audit_or_raise_blocked(
-                contact, text, key="door", by=operator
-            )
-        ),
+        refusal_of(lambda: enqueue_answer(contact, text, key="door", by=operator)),
     )
     yield "opt-in wording", refusal_of(store.full_clean)
 
@@ -275,12 +267,12 @@ def test_an_answer_and_a_question_have_addresses_as_they_are_meant(alice, operat
     make_list(alice, 1)
     text = "See shop.gr/a?b=1&amp;c\u2011d and 𝘀𝗵𝗼𝗽.gr/𝗮"
     contact = Contact.objects.get()
-    enqueue_answer_and_audit_or_raise_blocked(contact, text, key="1", by=operator)
+    enqueue_answer(contact, text, key="1", by=operator)
     assert DirectMessage.objects.get().text == "See shop.gr/a?b=1&c-d and shop.gr/a"
     Contact.objects.update(is_subscribed=False, unsubscribed_at=None)
     User.objects.filter(pk=alice.pk).update(double_opt_in=True, opt_in_wording=text)
     contact = Contact.objects.get()
-    get_or_send_opt_in_request_or_raise_blocked(contact, by=operator)
+    get_or_send_opt_in_request(contact, by=operator)
     question = DirectMessage.objects.order_by("pk").last().text
     assert question.startswith("See shop.gr/a?b=1&c-d and shop.gr/a\n")
 

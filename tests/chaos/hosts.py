@@ -34,6 +34,7 @@ VARIABLES = HASTE | {
     "DATABASE_URL": f"postgres://app@{ADDRESS}:5432/app",
     "REDIS_URL": f"redis://{ADDRESS}:6379/0",
     "CREDIT_RESERVATION_TTL_MINUTES": "60",
+    "WEBHOOK_SECRET": "only-for-tests-0123456789-abcdefghijkl",  # the sandbox is another machine's
 }
 
 

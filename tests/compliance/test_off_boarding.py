@@ -12,7 +12,8 @@ from astronote.accounts.eligibility import (
     SendingBlocked,
     sender_of_store,
 )
-from astronote.models import AuditEntry, User
+from astronote.common.locks import advisory_lock
+from astronote.models import AuditEntry, Session, User
 from campaigns import actions, enqueue
 from campaigns.models import Automation, AutomationRule, Campaign, CampaignMessage
 from compliance import off_boarding, tasks
@@ -34,6 +35,7 @@ from messaging.sending_stop import stop_sending
 from messaging.statuses import StopReason
 from tests.compliance import planting
 from tests.support.factories import make_campaign, make_contact, make_list, make_store
+from tests.support.holding import Holding
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORD = "a-long-password-of-mine"
@@ -175,9 +177,28 @@ def test_the_nightly_run_erases_on_the_day_and_not_before():
 def test_off_boarding_twice_is_said_once_and_another_day_is_said():
     store = make_store()
     leave(store, days=5)
+    left_at = User.objects.get(pk=store.pk).left_at
     leave(store, days=5)
     leave(store, days=9)
     assert entries(store) == ["store off-boarded", "store's day of erasure changed"]
+    assert User.objects.get(pk=store.pk).left_at == left_at, "it left once"
+
+
+def test_a_session_of_a_store_that_leaves_ends(client):
+    store = make_store()
+    client.force_login(store)
+    leave(store, days=5)
+    assert not Session.objects.filter(account=store).exists()
+
+
+def test_two_jobs_do_not_erase_one_store_at_once():
+    store = make_store()
+    make_contact(store)
+    with Holding(lambda: advisory_lock(f"off-boarding {store.pk}")):
+        assert leave(store) == {}
+        assert Contact.objects.exists()
+    tasks.continue_off_boarding(store.pk)
+    assert not Contact.objects.exists()
 
 
 @pytest.mark.slow

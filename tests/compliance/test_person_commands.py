@@ -1,6 +1,7 @@
 """What the commands promise a person, from the outside: `person` and `run_pii_retention`."""
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,10 +13,11 @@ from django.utils import timezone
 
 from astronote.accounts.sessions import Session
 from astronote.models import AuditEntry
-from campaigns import enqueue
+from campaigns import enqueue, exports
 from campaigns.models import (
     CampaignMessage,
     ConversionEvent,
+    ExportContent,
     NfcScan,
     NfcTag,
     OfferViewEvent,
@@ -242,3 +244,22 @@ def test_an_objection_of_a_number_that_said_stop_as_a_stranger_is_an_objection(a
 
 def test_an_export_is_json(alice, capsys):
     assert json.loads(exported(capsys))["number"] == PHONE
+
+
+def test_what_a_command_writes_of_customers_is_readable_by_its_user_alone(alice, tmp_path):
+    run = exports.request_export(alice, ExportContent.CONTACTS, by="test")
+    exports.write_export_unless_written(run.pk)
+    before = os.umask(0o022)  # as root has it
+    try:
+        call_command("person", "export", PHONE, html=tmp_path / "person.html")
+        call_command("off_board", alice.email, export=tmp_path / "store.zip")
+        call_command("suppressions", "export", str(tmp_path / "suppressions.csv"))
+        call_command("exports", "save", str(run.pk), str(tmp_path / "contacts.csv"))
+    finally:
+        os.umask(before)
+    assert {path.name: f"{path.stat().st_mode & 0o777:o}" for path in tmp_path.iterdir()} == {
+        "person.html": "600",
+        "store.zip": "600",
+        "suppressions.csv": "600",
+        "contacts.csv": "600",
+    }

@@ -34,6 +34,7 @@ def site(worker, tmp_path):
         ("listen 443", f"listen 127.0.0.1:{https}"), ("sms.example.com;", "localhost;"),
         ("/etc/ssl/certs/sms.example.com.pem", str(certificate)),
         ("/etc/ssl/private/sms.example.com.key", str(key)),
+        ("/var/log/nginx/access.log", f"{tmp_path}/access.log"),
     ):  # fmt: skip
         assert before in example
         example = example.replace(before, after)
@@ -53,7 +54,7 @@ def site(worker, tmp_path):
     nginx = subprocess.Popen([program, "-c", str(config)])
 
     def is_up():
-        with contextlib.suppress(requests.ConnectionError):
+        with contextlib.suppress(requests.ConnectionError, requests.Timeout):
             return requests.get(f"http://127.0.0.1:{web}/healthz", timeout=5).ok
 
     try:
@@ -87,6 +88,18 @@ def test_nginx_ends_tls_hides_figures_and_bounds_bodies(site):
     assert WebhookEvent.objects.count() == 1
     large = session.post(url, data=b"x" * 2_200_000, headers=SECRET, timeout=20)
     assert large.status_code == 413
+
+
+def test_nginx_logs_no_secret_of_an_address(site, tmp_path):
+    https, http, certificate, _ = site
+    session = session_that_trusts(certificate)
+    for path in ("webhooks/mitto/delivery", "webhooks/mitto/inbound", "u", "c",
+                 "admin/set-password/MQ", "s"):  # fmt: skip
+        for address in (https, http):
+            session.get(f"{address}/{path}/hiddenpart", timeout=20, allow_redirects=False)
+    log = (tmp_path / "access.log").read_text()
+    assert log.count("hiddenpart") == 2, "a short link's only, which everybody may know"
+    assert log.count("/webhooks/mitto/inbound/...") == 2
 
 
 def test_the_visitors_address_is_nginxs_word_and_not_the_visitors(site):

@@ -1,18 +1,30 @@
 """Short links: in texts, followed, and counted."""
 
 import pytest
+from django.db import transaction
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.models import User
-from campaigns import actions, enqueue
+from campaigns import actions, clicks, enqueue
 from campaigns.automations.welcome import enqueue_welcome_messages
-from campaigns.models import Automation, AutomationMessage, CampaignMessage, OfferViewEvent
+from campaigns.models import (
+    Automation,
+    AutomationMessage,
+    Campaign,
+    CampaignMessage,
+    OfferViewEvent,
+)
 from campaigns.reports import campaign_report
 from contacts.models import Contact
 from messaging.batch_writing import generate_tracking_ids
-from messaging.links import has_tracking_id_length
+from messaging.links import (
+    OwnedText,
+    create_links_and_shorten_long_urls,
+    has_tracking_id_length,
+)
 from messaging.models import DirectMessage, ShortLink
 from tests.support.factories import make_campaign, make_list, make_store
+from tests.support.holding import Holding
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG = "https://shop.example/spring/sale?utm_source=sms&utm_campaign=spring"
@@ -104,6 +116,57 @@ def test_looks_of_programs_do_not_count(method, agent, client):
     path = path_in(texts(campaign)[0])
     assert getattr(client, method)(path, headers={"User-Agent": agent}).status_code == 302
     assert campaign_report(campaign).clicks == 0
+
+
+def test_visits_of_one_message_beyond_a_number_are_neither_kept_nor_counted(client, monkeypatch):
+    monkeypatch.setattr(clicks, "MAX_VISITS_PER_MESSAGE", 3)
+    campaign = start("{{offer_link}}", offer_url=LONG)
+    first, second, _ = [path_in(text) for text in texts(campaign)]
+    for _ in range(5):
+        assert client.get(first, headers=AGENT)["Location"] == LONG
+    client.get(second, headers=AGENT)
+    assert OfferViewEvent.objects.count() == 4
+    report = campaign_report(campaign)
+    assert (report.clicks, report.people_who_clicked) == (4, 2)
+
+
+def test_a_visit_waits_for_nobody_who_changes_the_campaign_its_store_or_the_link(client):
+    campaign = start(f"{LONG} {{{{offer_link}}}}", offer_url=LONG)
+    shared, own = ["/s/" + part.split()[0] for part in texts(campaign)[0].split("/s/")[1:]]
+
+    def locked_rows():
+        for model in (User, Campaign, ShortLink):
+            list(model.objects.select_for_update())
+        return transaction.atomic()
+
+    with Holding(locked_rows):  # for as long as the test lasts
+        for path in (shared, own):
+            assert client.get(path, headers=AGENT)["Location"] == LONG
+    assert campaign_report(campaign).clicks == 0
+    for path in (shared, own):
+        client.get(path, headers=AGENT)
+    assert campaign_report(campaign).clicks == 2
+
+
+def test_visits_of_a_link_count_while_more_messages_with_it_are_being_written(client):
+    text = OwnedText(make_store().pk, None, LONG)
+    [first] = create_links_and_shorten_long_urls({0: text}).values()
+
+    def written():
+        assert create_links_and_shorten_long_urls({0: text}) == {0: first}
+        return transaction.atomic()
+
+    with Holding(written):
+        client.get(path_in(first), headers=AGENT)
+    assert ShortLink.objects.get().click_count == 1
+
+
+def test_a_link_whose_target_an_erasure_has_masked_leads_there_again_when_it_is_written_anew():
+    text = OwnedText(make_store().pk, None, LONG)
+    [first] = create_links_and_shorten_long_urls({0: text}).values()
+    ShortLink.objects.update(target_url="[erased]")
+    assert create_links_and_shorten_long_urls({0: text}) == {0: first}
+    assert ShortLink.objects.get().target_url == LONG
 
 
 @pytest.mark.parametrize("code", ["abcdefgh", "abcdefghijkl", "x", "%00", "a" * 500])

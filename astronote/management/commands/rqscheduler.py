@@ -2,6 +2,7 @@
 
 import sys
 import time
+import warnings
 from typing import Any
 
 import django_rq
@@ -22,6 +23,8 @@ class Command(BaseCommand):
     def handle(self, *, interval: int, **options: Any) -> None:
         if settings.QUEUE_DISABLED:
             sys.exit("astronote: QUEUE_DISABLED is set: the scheduler does not start")
+        # rq-scheduler asks the crontab library in a way that it will change; in UTC both are one.
+        warnings.filterwarnings("ignore", "Version 0.22.0", FutureWarning)
         check_postgres_server()
         scheduler = django_rq.get_scheduler("scheduler", interval=interval)
         scheduler.connection.ping()

@@ -15,6 +15,7 @@ from astronote.accounts.lookup import (
     get_store_or_command_error,
 )
 from astronote.common.command_times import day_argument
+from astronote.common.private_files import open_for_owner_alone
 from campaigns import exports
 from campaigns.models import ExportContent, ExportRun
 
@@ -66,6 +67,6 @@ class Command(BaseCommand):
         if run is None:
             raise CommandError(f"there is no export {id}")
         chunks = exports.open_file(run, by=by)
-        with file.open("wb") as target:
+        with open_for_owner_alone(file, "wb") as target:
             target.writelines(chunks)
         self.stdout.write(f"{file}: {file.stat().st_size:,} bytes")

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.accounts.models import User
+from astronote.common.private_files import open_for_owner_alone
 from compliance import off_boarding
 
 BY = "command line"
@@ -43,7 +44,7 @@ class Command(BaseCommand):
     def handle(self, *, store: str, **options: Any) -> None:
         owner = get_store_or_command_error(store)
         if path := options["export"]:
-            with path.open("wb") as file:
+            with open_for_owner_alone(path, "wb") as file:
                 file.writelines(off_boarding.audit_and_iter_export_as_zip(owner, by=BY))
             self.stdout.write(f"{path} written")
         elif options["return"]:

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.counts import counted_in_english
+from astronote.common.private_files import open_for_owner_alone
 from compliance import access, rights
 from contacts.importing.cells import UnusableCell
 from contacts.importing.phone_cells import parse_phone_to_e164_or_raise_unusable
@@ -54,7 +55,8 @@ class Command(BaseCommand):
         if action == "export":
             held = rights.collect_held_data_of_person_and_audit(phone, owner_id, by=BY)
             if path := options["html"]:
-                path.write_text(access.held_data_as_html_page(held), encoding="utf-8")
+                with open_for_owner_alone(path, "w", encoding="utf-8") as file:
+                    file.write(access.held_data_as_html_page(held))
                 self.stdout.write(f"{path} written")
             else:
                 self.stdout.write(access.held_data_as_json(held))

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common import audit
 from astronote.common.counts import counted_in_english
+from astronote.common.private_files import open_for_owner_alone
 from contacts import suppressions
 from contacts.importing.import_refused import ImportRefused
 
@@ -52,6 +53,6 @@ class Command(BaseCommand):
         if file is None:
             suppressions.write_suppressions_csv(self.stdout, owner_id)
             return
-        with file.open("w", newline="", encoding="utf-8") as target:
+        with open_for_owner_alone(file, "w", newline="", encoding="utf-8") as target:
             count = suppressions.write_suppressions_csv(target, owner_id)
         self.stdout.write(f"{counted_in_english(count, 'entry', 'entries')}")

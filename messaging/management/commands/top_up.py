@@ -10,7 +10,6 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from astronote.accounts.lookup import get_store_or_command_error
-from astronote.common import audit
 from messaging import credits
 
 
@@ -26,17 +25,15 @@ class Command(BaseCommand):
     def handle(self, *, store: str, key: str | None, **options: Any) -> None:
         owner = get_store_or_command_error(store)
         try:
-            wallet = credits.top_up(
-                owner.pk,
+            wallet = credits.top_up_and_audit_once(
+                owner,
                 options["credits"],
                 reason="top-up by command",
                 key=f"top-up:{key or uuid.uuid4()}",
+                by="command line",
             )
         except ValueError as error:
             raise CommandError(str(error)) from None
-        audit.write_entry(
-            "top up", owner, by="command line", owner_id=owner.pk, credits=options["credits"]
-        )
         answer = {"balance": wallet.balance, "available": wallet.available}
         line = f"balance {wallet.balance}, available {wallet.available}"
         self.stdout.write(json.dumps(answer) if options["json"] else line)
