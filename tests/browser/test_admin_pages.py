@@ -22,7 +22,6 @@ from campaigns.models import Automation, Campaign, CampaignMessage
 from contacts.models import Contact, Suppression
 from messaging import receipts, replies, sending
 from messaging.models import CreditTransaction
-from tests.support.browser import DESKTOP, PHONE
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.receipts import store_receipts
 from tests.support.waiting import wait_until
@@ -281,42 +280,6 @@ def test_a_reply_is_decided_from_the_home_page(browser, operator):
     browser.open("/admin/")
     browser.wait_for("Replies to decide")
     assert "you again..." not in browser.text
-
-
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_every_kind_of_page_is_for_everybody(browser, sandbox, dark, size):
-    """In both colours and on a phone; `problems` are the assertion."""
-    User.objects.create_superuser("root@example.com", PASSWORD)
-    store = make_store(company="Anna's")
-    target = make_list(store, 60)
-    sent = enqueue.enqueue_campaign(make_campaign(store, target).pk)
-    sending.process_next_batch()
-    draft = make_campaign(store, target)
-    Automation.objects.create(owner=store, type="welcome_message", message_body="Welcome!")
-    if dark:
-        browser.in_dark()
-    browser.driver.set_window_size(*size)
-    browser.login("root@example.com", PASSWORD)
-    contact = Contact.objects.first()
-    message = CampaignMessage.objects.first()
-    for page in (
-        "/admin/", "/admin/campaigns/campaign/", campaign_page(sent), campaign_page(draft),
-        campaign_page(draft, "action", "start"), campaign_page(draft, "action", "schedule"),
-        reverse("admin:campaigns_store_report", args=[store.pk]), "/admin/contacts/contact/",
-        reverse("admin:contacts_contact_change", args=[contact.pk]),
-        "/admin/contacts/contact/add/", "/admin/contacts/contactimport/",
-        "/admin/contacts/contactimport/add/", "/admin/astronote/user/",
-        reverse("admin:astronote_user_change", args=[store.pk]),
-        "/admin/campaigns/campaignmessage/", "/admin/messaging/batch/",
-        reverse("admin:campaigns_campaignmessage_change", args=[message.pk]),
-        "/admin/contacts/suppression/import/", reverse("admin:personal_data"),
-        "/admin/run/birthday/",
-    ):  # fmt: skip
-        browser.open(page)
-        browser.look_for_barriers()
-        width = browser.driver.execute_script("return document.documentElement.scrollWidth")
-        assert width <= size[0], f"{page} is wider than the screen"
 
 
 def texts(browser, selector):

@@ -83,7 +83,7 @@ def test_a_customer_who_is_asked_by_sms_agrees_by_one_press(browser, operator, s
     assert contact.is_subscribed
     browser.driver.set_window_size(*DESKTOP)
     browser.open(contact_page(contact))
-    browser.wait_for("double_opt_in")
+    browser.wait_for("double opt in")
     campaign = make_campaign(store, None, filter_gender="female")
     assert not campaign_audience_with_consent_and_age(campaign).exists(), (
         "no birthday proves 18 years"
