@@ -153,7 +153,7 @@ registry.home_panels.register(
     HomePanel(
         "in progress",
         "campaigns/panels/in_progress.html",
-        panels.in_progress_context,
+        panels.running_campaigns_and_imports_context,
         10,
     ),
     HomePanel(

@@ -35,7 +35,7 @@ ROWS_SHOWN = 10
 MESSAGES_SHOWN = 50
 
 
-def in_progress_context() -> dict[str, Any]:
+def running_campaigns_and_imports_context() -> dict[str, Any]:
     """Campaigns that are sending or paused and imports that are being read, with progress."""
     now = database_now()
     running = Campaign.objects.filter(status__in=RUNNING_STATUSES).order_by("-started_at")

@@ -180,7 +180,7 @@ def withdraw_all_consent(
         The number of consents that changed, or whose opt-out is an objection now.
     """
     changed = 0
-    evidence = Evidence(actor=audit.audit_name_of_account_or_program(by))
+    evidence = Evidence(actor=audit.account_id_or_program_name(by))
     for pk in (
         contacts_with_phone_at_store_or_all(e164_phone, owner_id)
         .order_by("pk")

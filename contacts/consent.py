@@ -60,7 +60,7 @@ class Evidence(NamedTuple):
         wording: what the person agreed to, word for word.
         version: the name of this version of the wording.
         actor: the operator or program that recorded it, by
-            `audit.audit_name_of_account_or_program`; empty if the person acted.
+            `audit.account_id_or_program_name`; empty if the person acted.
         ip_address: the address of the person's browser.
         user_agent: the name that the browser gives itself.
         document: where the proof is kept, such as the number of a form or a recording.

@@ -96,7 +96,7 @@ def record_consent(
     evidence = Evidence(
         wording=consent.wording.strip(),
         version=consent.version.strip(),
-        actor=audit.audit_name_of_account_or_program(by),
+        actor=audit.account_id_or_program_name(by),
         document=consent.document.strip(),
         details={"place": consent.place.strip()},
     )
@@ -138,7 +138,7 @@ def record_opt_out_and_audit(
     Returns:
         Whether anything changed.
     """
-    evidence = Evidence(actor=audit.audit_name_of_account_or_program(by))
+    evidence = Evidence(actor=audit.account_id_or_program_name(by))
     with transaction.atomic():
         changed = change_consent(
             contact.pk, WITHDRAWN[message_type], source=RECORDED_BY_OPERATOR, evidence=evidence

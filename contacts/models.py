@@ -261,7 +261,7 @@ class Contact(models.Model):
 
         Args:
             args: see Django.
-            actor: who changes it, by `audit.audit_name_of_account_or_program`.
+            actor: who changes it, by `audit.account_id_or_program_name`.
             options: see Django.
         """
         with transaction.atomic():

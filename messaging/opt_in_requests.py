@@ -113,7 +113,7 @@ def get_or_send_opt_in_request(
             contact=contact,
             purpose=OptInPurpose.DOUBLE_OPT_IN,
             **own_or_standard_opt_in_question_of(store)._asdict(),
-            meta=dict(led_to_it or {}) | {"asked_by": audit.audit_name_of_account_or_program(by)},
+            meta=dict(led_to_it or {}) | {"asked_by": audit.account_id_or_program_name(by)},
         )
         audit.write_entry("asked for consent", contact, by=by)
         if not limits.current_quiet_hours_end(MessageType.SERVICE, store.timezone):

@@ -16,7 +16,7 @@ from messaging.reply_text import (
     Clause,
     edit_distance_up_to_limit,
     fold,
-    has_neighbouring_letters_swapped,
+    has_two_near_letters_swapped,
     latin_if_all_greek_capitals_look_latin,
     letter_runs_between_digits,
     replace_digits_if_token_has_letters,
@@ -401,7 +401,7 @@ class _Vocabulary:
             if meant and all(each in self for each in meant):
                 return " ".join(meant)
         for command in self._commands:
-            if has_neighbouring_letters_swapped(word, command):
+            if has_two_near_letters_swapped(word, command):
                 return command
             glued = word.removeprefix(command)
             if glued != word and len(command) > 3 and len(glued) > 2 and glued in self:

@@ -162,8 +162,8 @@ def without_repeated_letters(token: str) -> str:
     return re.sub(r"(.)\1+", r"\1", token)
 
 
-def has_neighbouring_letters_swapped(token: str, word: str) -> bool:
-    """Whether two neighbouring letters of a word were typed in the wrong order."""
+def has_two_near_letters_swapped(token: str, word: str) -> bool:
+    """Whether two letters, at most one other between them, were typed in the wrong order."""
     if len(token) != len(word) or sorted(token) != sorted(word):
         return False
     differing = [at for at, (a, b) in enumerate(zip(token, word, strict=True)) if a != b]

@@ -35,8 +35,8 @@ from messaging.sandbox_bodies import (
     Behaviour,
     Message,
     classic_receipt,
-    entry_problem_or_empty,
     message_object,
+    message_problem_or_empty,
     new_message_ids,
     receipt_body,
     reply_body,
@@ -157,7 +157,7 @@ class Sandbox:
         ):
             return _error_response(400, "a destination is not valid")
         if self.behaviour.bad_number in ("problem", "string"):
-            problems = [problem for problem in map(entry_problem_or_empty, entries) if problem]
+            problems = [problem for problem in map(message_problem_or_empty, entries) if problem]
             if problems and self.behaviour.bad_number == "string":
                 return web.json_response(f"One message of the call: {problems[0]}", status=400)
             if problems:
@@ -235,7 +235,7 @@ class Sandbox:
         id_name = "messageId" if behaviour.id_name == "messageId" else "id"
         items, lines, accepted, errors = [], [], [], []
         for entry, message_id in zip(entries, new_message_ids(now, len(entries)), strict=True):
-            problem = entry_problem_or_empty(entry)
+            problem = message_problem_or_empty(entry)
             if problem:
                 items.append({"error": problem} if behaviour.bad_number == "item" else {})
                 errors.append(problem)

@@ -96,7 +96,7 @@ class Message:
         self.fails = row[6]
 
 
-def entry_problem_or_empty(entry: Any) -> str:
+def message_problem_or_empty(entry: Any) -> str:
     """Why Mitto would refuse a message; empty if it would not."""
     sms = entry.get("sms") if isinstance(entry, dict) else None
     if not isinstance(sms, dict) or not entry.get("trafficAccountId"):

@@ -117,7 +117,7 @@ def process_next_batch() -> BatchResult:
     """
     batch, probe = claim_next_batch(), None
     if batch is None:
-        batch = probe = sending_stop.claim_probe()
+        batch = probe = sending_stop.claim_one_message_as_probe()
     if batch is None:
         return BatchResult.NONE_DUE
     with log_context(batch=batch.pk, store=batch.owner_id, **{batch.kind: batch.source_id}):

@@ -25,7 +25,7 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.models import User
 from astronote.common import audit
-from astronote.common.audit import audit_name_of_account_or_program
+from astronote.common.audit import account_id_or_program_name
 from astronote.common.counts import format_count
 from astronote.common.sql import database_now, rows
 from astronote.common.store_clock import format_time_with_zone_name
@@ -174,7 +174,7 @@ def stop_sending(reason: StopReason, *, by: User | AnonymousUser | str, details:
     """
     wait = exponential_backoff_with_jitter(0) if reason == StopReason.ACCOUNT_REFUSED else None
     [(is_new, next_probe_at)] = rows(
-        STOP_SENDING, [reason.value, audit_name_of_account_or_program(by), details[:500], wait]
+        STOP_SENDING, [reason.value, account_id_or_program_name(by), details[:500], wait]
     )
     if not is_new:
         return
@@ -262,7 +262,7 @@ MESSAGES_OF_BATCHES = """
 
 
 @transaction.atomic
-def claim_probe() -> Batch | None:
+def claim_one_message_as_probe() -> Batch | None:
     """Claim one message as a probe, in a batch of its own; None if no probe or batch is due.
 
     It is of a store picked at random, so that a store whose messages are refused does not keep the

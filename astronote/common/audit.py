@@ -116,7 +116,7 @@ def _valid_keys(model: type[models.Model], keys: set[str]) -> list[str]:
     return [key for key in keys if not is_number or (key.isdecimal() and len(key) < 19)]
 
 
-def audit_name_of_account_or_program(by: User | AnonymousUser | str) -> str:
+def account_id_or_program_name(by: User | AnonymousUser | str) -> str:
     """The name of an account or program in the audit trail; an account's is its id."""
     return f"account {by.pk}" if isinstance(by, models.Model) else str(by)
 
@@ -141,7 +141,7 @@ def write_entry(
     account = by if isinstance(by, models.Model) else None
     AuditEntry.objects.create(
         actor=account,
-        actor_name=audit_name_of_account_or_program(by),
+        actor_name=account_id_or_program_name(by),
         action=action,
         subject=subject_in_trail(subject) if subject else "",
         owner_id=owner_id or getattr(subject, "owner_id", None),

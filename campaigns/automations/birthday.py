@@ -19,7 +19,7 @@ from campaigns.automations.due_messages import (
     eligible_automations,
     enqueue_due_messages,
     find_due_contacts,
-    save_block_reasons,
+    set_block_reasons,
     text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
@@ -58,7 +58,7 @@ def enqueue_birthday_messages(
             messages += result.messages
             credits_needed_by_store.update(result.credits_needed_by_store)
         if not dry_run:
-            waiting_automation_ids = save_block_reasons(
+            waiting_automation_ids = set_block_reasons(
                 Automation, days_by_automation, problems, credits_needed_by_store
             )
             if not day_for_all_stores:

@@ -240,7 +240,7 @@ def enqueue_due_messages(
     return DueMessagesResult(messages, credits_needed_by_store)
 
 
-def save_block_reasons(
+def set_block_reasons(
     model: type[Automation | AutomationRule],
     automations: Iterable[_AutomationOrRule],
     problems_by_automation_id: Mapping[int, str],

@@ -27,7 +27,7 @@ from campaigns.automations.due_messages import (
     CHUNK,
     DueContact,
     enqueue_due_messages,
-    save_block_reasons,
+    set_block_reasons,
     text_problems_by_automation_id,
 )
 from campaigns.models import (
@@ -131,7 +131,7 @@ def enqueue_rule_messages() -> dict[str, int]:
                 chunk, rules, now
             ),
         )
-        waiting = save_block_reasons(
+        waiting = set_block_reasons(
             AutomationRule, rules.values(), problems, result.credits_needed_by_store
         )
         done = AutomationRule.objects.filter(pk__in=rules.keys() - waiting)

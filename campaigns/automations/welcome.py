@@ -13,7 +13,7 @@ from campaigns.automations.due_messages import (
     eligible_automations,
     enqueue_due_messages,
     find_due_contacts,
-    save_block_reasons,
+    set_block_reasons,
     text_problems_by_automation_id,
 )
 from campaigns.models import Automation, AutomationMessage, AutomationType
@@ -43,7 +43,7 @@ def enqueue_welcome_messages() -> dict[str, int]:
         result = enqueue_due_messages(
             AutomationMessage, due_contacts, after_write=_clear_awaits_welcome_of_written_contacts
         )
-        save_block_reasons(Automation, automations, problems, result.credits_needed_by_store)
+        set_block_reasons(Automation, automations, problems, result.credits_needed_by_store)
         active = Automation.objects.filter(
             owner=OuterRef("owner"), type=AutomationType.WELCOME, is_active=True
         )

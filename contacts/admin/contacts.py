@@ -233,9 +233,7 @@ class ContactAdmin(LargeTableAdmin):
                 for name in form.changed_data
             }
             fields = [*changed_fields, "updated_at"]
-            obj.save(
-                update_fields=fields, actor=audit.audit_name_of_account_or_program(request.user)
-            )
+            obj.save(update_fields=fields, actor=audit.account_id_or_program_name(request.user))
             if changed:
                 audit.write_entry("consent reset", obj, by=request.user, changed=changed)
                 if len(changed) > 1:

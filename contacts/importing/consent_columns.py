@@ -132,7 +132,7 @@ def _heading_names_kind_of_contact(heading: str) -> bool:
     return "contact" in concepts and not concepts.isdisjoint({"detail", "label"})
 
 
-def is_surely_of_other_channel_or_purpose(column: Column) -> bool:
+def answers_only_for_other_channel_or_purpose(column: Column) -> bool:
     """Whether a column answers for calls, letters, e-mail, pictures …, and nothing else."""
     return (
         heading_is_of_other_channel_or_purpose(column.text)

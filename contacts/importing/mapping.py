@@ -50,6 +50,7 @@ from contacts.importing.consent_cells import Consent, channels_if_cell_lists_onl
 from contacts.importing.consent_columns import (
     CHANNELS_OF_OTHER_THINGS,
     WILLING,
+    answers_only_for_other_channel_or_purpose,
     consent_field_or_word_ask_or_empty,
     has_cross_of_unknown_sense,
     has_unknown_state_with_known_opposite,
@@ -61,7 +62,6 @@ from contacts.importing.consent_columns import (
     holds_several_one_letter_codes,
     holds_two_values_or_dates_and_blanks,
     is_subscription_state,
-    is_surely_of_other_channel_or_purpose,
     may_answer_for_messages,
     means_same_under_consent_and_opt_out_heading,
     names_channels_but_not_always_sms,
@@ -1358,7 +1358,7 @@ class ColumnGuesser:
             ):
                 continue
             if self._has_consent_to_sms_or_marketing() and (
-                is_surely_of_other_channel_or_purpose(column)
+                answers_only_for_other_channel_or_purpose(column)
                 or self._answers_as_sms_consent_for_other_channel(column)
             ):
                 self.notes.append(

@@ -404,7 +404,7 @@ def test_no_probe_is_sent_for_a_stop_that_ends_meanwhile(campaign):
     enqueue.enqueue_campaign(campaign.pk)
     stopped()
     with changed_meanwhile(lambda: SendingStop.objects.all().delete()):
-        assert sending_stop.claim_probe() is None
+        assert sending_stop.claim_one_message_as_probe() is None
     assert set(Batch.objects.values_list("status", flat=True)) == {"pending"}
 
 

@@ -600,7 +600,7 @@ def claim_probe(store):
     started(store)
     sending_stop.stop_sending(StopReason.ACCOUNT_REFUSED, by="test")
     SendingStop.objects.update(next_probe_at=timezone.now() - timedelta(1))
-    return sending_stop.claim_probe
+    return sending_stop.claim_one_message_as_probe
 
 
 def copy_templates(store):

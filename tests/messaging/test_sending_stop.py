@@ -346,7 +346,7 @@ def test_a_probe_that_is_under_way_when_a_backup_is_restored_is_not_submitted(sa
     sandbox.behave(account_status=401)
     send_all_due()
     let_probe_be_due()
-    probe = sending_stop.claim_probe()
+    probe = sending_stop.claim_one_message_as_probe()
     stop_after_a_restore()
     assert sending.mark_submitting(probe) == []
     assert sandbox.summary()["calls"] == 1
