@@ -250,7 +250,7 @@ def welcome_messages(store):
 
 def keep_block_reasons(store):
     automation = Automation.objects.create(owner=store, type="welcome_message", message_body="Hi")
-    return lambda: due_messages.save_block_reasons(
+    return lambda: due_messages.set_block_reasons(
         Automation, [automation], {automation.pk: "no text"}, {}
     )
 
