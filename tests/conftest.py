@@ -1,5 +1,6 @@
 """Fixtures of all tests; the servers they run against are in `support/servers.py`."""
 
+import logging
 import os
 import subprocess
 
@@ -54,6 +55,10 @@ def _add_static_files_once(self):
 
 
 WhiteNoiseMiddleware.add_files_from_finders = _add_static_files_once
+
+
+# Each refused request writes a traceback, kept until the test ends: walks have thousands of them.
+logging.getLogger("django.request").setLevel(logging.ERROR)
 
 
 @pytest.fixture(scope="session")
