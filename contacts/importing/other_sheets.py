@@ -30,6 +30,8 @@ SAMPLE_ROWS = 10_000
 NUMBER_SAMPLE_ROWS = 1000
 ROWS_BETWEEN_LOOKS_AT_CLOCK = 1000
 MAX_OTHER_SHEETS = 50
+# They are held in memory while the list is imported.
+MAX_PEOPLE_WHO_MAY_SAY_NO = 100_000
 LINES_NAMED = 10
 
 ValidateRow = Callable[[list[str]], ContactRow | Rejection]
@@ -96,7 +98,7 @@ def read_other_sheets_or_refuse(
 
     Raises:
         ImportRefused: if somebody says no of whom a sheet has neither a number nor an e-mail
-            address, or if there are too many sheets.
+            address, or if there are too many sheets, or people on them who may say no.
     """
     others = OtherSheets()
     if layout.kind != "xlsx":
@@ -127,7 +129,20 @@ def read_other_sheets_or_refuse(
             for key, cell in new.items():
                 if key not in known or known[key].consent < cell.consent:
                     known[key] = cell
+        _refuse_if_too_many(len(others.by_phone) + len(others.by_email), name)
     return others
+
+
+def _refuse_if_too_many(people: int, sheet: str) -> None:
+    if people > MAX_PEOPLE_WHO_MAY_SAY_NO:
+        raise ImportRefused(
+            gettext(
+                "more than %(count)s people on sheets that are not imported say no to messages, or"
+                " may (sheet %(sheet)s): import their numbers as suppressions, and remove these"
+                " sheets from the workbook"
+            )
+            % {"count": format_count(MAX_PEOPLE_WHO_MAY_SAY_NO), "sheet": sheet}
+        )
 
 
 class _PersonOfSheet(NamedTuple):
@@ -268,6 +283,7 @@ class _SheetReader:
             if max(said.consent, title) > Consent.AGREES:
                 has_answer = _is_any_filled(cells, self.answers_at)
                 people.append(_PersonOfSheet(line, phones, emails, said, title, has_answer))
+                _refuse_if_too_many(len(people), self.name)
         tells_apart = any(person.said.consent == Consent.OPTED_OUT for person in people)
         return [
             person

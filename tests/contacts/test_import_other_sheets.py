@@ -3,7 +3,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from contacts.importing import lifecycle, planning
+from contacts.importing import lifecycle, other_sheets, planning
 from contacts.models import Contact, ContactImport, Suppression
 from tests.support.factories import make_contact, make_store
 from tests.support.workbook import write_workbook
@@ -154,6 +154,19 @@ def test_a_no_without_number_or_address_stops_the_import(run, store, workbook, c
     with pytest.raises(CommandError, match="does not start"):
         call_command("import_contacts", store.email, path, "--dry-run", "--sheet=Kunden")
     assert "neither a phone number" in capsys.readouterr().out
+
+
+def test_more_people_who_say_no_than_fit_in_memory_stop_the_import(
+    run, store, workbook, monkeypatch
+):
+    rows = [["Telefon"], ["6900000002"], ["6900000003"]]
+    monkeypatch.setattr(other_sheets, "MAX_PEOPLE_WHO_MAY_SAY_NO", 1)
+    path = workbook("Abgemeldet", rows)
+    with pytest.raises(CommandError, match="more than 1 people on sheets that are not imported"):
+        call_command("import_contacts", store.email, path, "--consent=form", "--sheet=Kunden")
+    assert not Contact.objects.exists() and not Suppression.objects.exists()
+    monkeypatch.setattr(other_sheets, "MAX_PEOPLE_WHO_MAY_SAY_NO", 2)
+    assert run(path)["Anna"].is_subscribed
 
 
 def test_the_plan_says_what_other_sheets_change(store, workbook, capsys):
