@@ -24,8 +24,8 @@ env = environment.read_environment(BASE_DIR)
 PROJECT_APPS = ["astronote", "contacts", "messaging", "campaigns", "compliance"]
 INSTALLED_APPS = [
     *PROJECT_APPS,
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # without a site of its own
+    "astronote.admin_site.AstronoteAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
