@@ -14,10 +14,10 @@ from astronote.accounts import sessions
 from astronote.models import User
 from astronote.processes import supervisor
 from astronote.queues import jobs
-from tests.support.database import create_test_database, empty_tables
+from tests.support.database import create_test_database, empty_tables, url_of_test_database
 from tests.support.sandbox import SandboxProcess
 
-PROCESS_FIXTURES = {"worker", "serve", "environment_of_processes"}
+PROCESS_FIXTURES = {"worker", "serve", "environment_of_processes", "web_of_module"}
 PROCESS_FOLDERS = {"end_to_end", "tools"}
 LONG = {"browser", "end_to_end", "chaos", "slow"}
 
@@ -125,11 +125,7 @@ def browser(live_server, tmp_path):
 @pytest.fixture
 def environment_of_processes(sandbox):
     """Variables with which another process works on the test's database and sandbox."""
-    name = connection.settings_dict["NAME"]
-    return os.environ | {
-        "DATABASE_URL": os.environ["DATABASE_URL"].replace("/app?", f"/{name}?"),
-        "MITTO_API_BASE": sandbox.url,
-    }
+    return os.environ | {"DATABASE_URL": url_of_test_database(), "MITTO_API_BASE": sandbox.url}
 
 
 @pytest.fixture

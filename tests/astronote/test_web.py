@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import os
 import signal
 import socket
 import subprocess
@@ -24,6 +25,7 @@ from messaging.links import signed_unsubscribe_url
 from messaging.models import WebhookEvent
 from messaging.webhooks import MAX_BODY_BYTES
 from tests.benchmarks import slow
+from tests.support.database import url_of_test_database
 from tests.support.factories import make_campaign, make_list, make_store
 from tests.support.installation import free_port
 from tests.support.posting import post_all
@@ -32,11 +34,11 @@ from tests.support.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def web(environment_of_processes):
-    """The server's process and address."""
+@contextlib.contextmanager
+def web_server(environment):
+    """A server's process and address."""
     port = free_port()
-    process = subprocess.Popen(supervisor.web_command(port, 1), env=environment_of_processes)
+    process = subprocess.Popen(supervisor.web_command(port, 1), env=environment)
     address = f"http://127.0.0.1:{port}"
     try:
         wait_until(lambda: answers(address))
@@ -46,6 +48,20 @@ def web(environment_of_processes):
         process.wait()
 
 
+@pytest.fixture
+def web(environment_of_processes):
+    """A server of the test's own, which it may kill: its process and address."""
+    with web_server(environment_of_processes) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def web_of_module(django_db_setup):
+    """The address of a server for all tests of a module: to start one takes seconds."""
+    with web_server(os.environ | {"DATABASE_URL": url_of_test_database()}) as (_, address):
+        yield address
+
+
 def answers(address):
     try:
         return requests.get(f"{address}/healthz", timeout=5).ok
@@ -53,8 +69,8 @@ def answers(address):
         return False
 
 
-def test_receipts_of_many_connections_are_all_stored_once(web):
-    _, address = web
+def test_receipts_of_many_connections_are_all_stored_once(web_of_module):
+    address = web_of_module
     bodies = [orjson.dumps({"messageId": f"m{n}", "status": "Delivered"}) for n in range(500)]
     posted = post_all(
         f"{address}/webhooks/mitto/delivery", bodies * 2, connections=16, token="sandbox"
@@ -77,8 +93,8 @@ RECEIPT = b'{"messageId":"A","deliveryStatus":"Delivered"}'
 SECRET = {"X-Webhook-Token": "sandbox"}
 
 
-def test_two_hundred_half_sent_bodies_do_not_delay_the_others(web):
-    _, address = web
+def test_two_hundred_half_sent_bodies_do_not_delay_the_others(web_of_module):
+    address = web_of_module
     paths = ["/webhooks/mitto/delivery", "/webhooks/mitto/inbound", "/admin/login/", "/healthz"]
     health, receipts = [], []
     with contextlib.ExitStack() as stack:
@@ -116,8 +132,8 @@ def test_half_sent_bodies_and_presses_during_a_call_do_not_delay_the_others(web,
     assert waits.p99(waits.health) < 5 and waits.p99(waits.receipts) < 5
 
 
-def test_public_pages_that_wait_take_no_thread_from_operators(web):
-    _, address = web
+def test_public_pages_that_wait_take_no_thread_from_operators(web_of_module):
+    address = web_of_module
     store = make_store()
     enqueue.enqueue_campaign(make_campaign(store, make_list(store, 1)).pk)
     page = (
@@ -140,15 +156,15 @@ def _waiting_for_locks() -> int:
     return waiting
 
 
-def test_a_request_without_a_secret_is_refused_before_its_body(web):
-    _, address = web
+def test_a_request_without_a_secret_is_refused_before_its_body(web_of_module):
+    address = web_of_module
     with slow.half_sent_body(address, "/webhooks/mitto/delivery", header="X-A: b") as connection:
         connection.settimeout(2)
         assert connection.recv(100).startswith(b"HTTP/1.1 401")
 
 
-def test_a_signed_body_is_awaited_for_seconds_only(web):
-    _, address = web
+def test_a_signed_body_is_awaited_for_seconds_only(web_of_module):
+    address = web_of_module
     header = "X-Mitto-Signature: 00"
     with slow.half_sent_body(address, "/webhooks/mitto/delivery", header=header) as connection:
         connection.settimeout(9)
@@ -160,8 +176,8 @@ def test_a_signed_body_is_awaited_for_seconds_only(web):
         assert connection.recv(100).startswith(b"HTTP/1.1 413")
 
 
-def test_bodies_in_chunks_are_read_to_the_same_limit(web):
-    _, address = web
+def test_bodies_in_chunks_are_read_to_the_same_limit(web_of_module):
+    address = web_of_module
     url = f"{address}/webhooks/mitto/delivery"
 
     def chunks(size):
@@ -177,8 +193,8 @@ def test_bodies_in_chunks_are_read_to_the_same_limit(web):
     assert WebhookEvent.objects.count() == 1
 
 
-def test_pages_forms_and_files_go_through_the_server(web):
-    _, address = web
+def test_pages_forms_and_files_go_through_the_server(web_of_module):
+    address = web_of_module
     with requests.Session() as session:
         page = session.get(f"{address}/admin/login/")
         assert page.ok and "csrftoken" in session.cookies
@@ -194,8 +210,8 @@ def test_pages_forms_and_files_go_through_the_server(web):
         assert session.get(f"{address}/Ω?x=%CE%A9").status_code == 404
 
 
-def test_a_long_head_is_refused_and_http2_is_not_spoken(web):
-    _, address = web
+def test_a_long_head_is_refused_and_http2_is_not_spoken(web_of_module):
+    address = web_of_module
     longest = MAX_HEAD_BYTES - 2000
     assert requests.get(f"{address}/s/x", headers={"User-Agent": "a" * longest}).status_code == 404
     for headers in ({"User-Agent": "a" * 100_000}, {f"X-{n}": "a" * 50 for n in range(2000)}):
@@ -207,8 +223,8 @@ def test_a_long_head_is_refused_and_http2_is_not_spoken(web):
         assert not connection.recv(9).startswith(b"\0\0"), "a frame of settings"
 
 
-def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(web):
-    _, address = web
+def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(web_of_module):
+    address = web_of_module
     assert (
         requests.post(
             f"{address}/webhooks/mitto/delivery",
@@ -228,9 +244,9 @@ def test_a_header_with_an_underscore_is_not_taken_for_the_proxys(web):
 
 
 def test_a_large_body_is_refused_before_it_comes_unless_an_operator_uploads_a_file(
-    web, client, admin_user
+    web_of_module, client, admin_user
 ):
-    _, address = web
+    address = web_of_module
     key = SessionStore()
     key["_auth_user_id"] = str(admin_user.pk)
     key.create()

@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from messaging import sending
 from messaging.models import WebhookEvent
-from tests.astronote.test_web import web  # noqa: F401 - a fixture
+from tests.astronote.test_web import web_of_module  # noqa: F401 - a fixture
 from tests.support.sandbox import SandboxProcess
 from tests.support.waiting import wait_until
 
@@ -17,9 +17,9 @@ PHONE = "+306900000001"
 
 
 @pytest.fixture
-def check(settings, web):  # noqa: F811
+def check(settings, web_of_module):  # noqa: F811
     """Run the command against a sandbox with these switches; return what it printed."""
-    _, address = web
+    address = web_of_module
     settings.PUBLIC_WEB_BASE_URL = address
     settings.MITTO_SENDER = "TESTSHOP"
 

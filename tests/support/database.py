@@ -42,6 +42,12 @@ def create_test_database(name: str) -> None:
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
 
 
+def url_of_test_database() -> str:
+    """What another process is given as DATABASE_URL to work on the database of this one."""
+    name = connection.settings_dict["NAME"]
+    return os.environ["DATABASE_URL"].replace("/app?", f"/{name}?")
+
+
 def empty_tables() -> None:
     """Delete the rows of all tables except KEPT_TABLES; sequences go on, locks are given back."""
     if connection.errors_occurred:  # perhaps the test has ended the session
