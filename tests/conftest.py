@@ -117,7 +117,8 @@ def browser(live_server, tmp_path):
     opened = Browser(live_server.url, tmp_path)
     try:
         yield opened
-        assert opened.problems() == []
+        problems = opened.problems()
+        assert not problems, "\n".join(problems)
     finally:
         opened.close()
 
