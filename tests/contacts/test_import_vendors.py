@@ -68,6 +68,17 @@ def test_a_no_that_is_merged_over_several_rows_is_that_of_each(run, tmp_path):
     assert subscribed(run(path, "--map=notes=Note")) == {A}
 
 
+def test_a_no_that_is_merged_from_the_first_row_on_is_that_of_each(run, tmp_path):
+    rows = [
+        (1, ["Name", "Mobile", "Note"]),
+        (2, ["Anna Berg", A, "no SMS"]),
+        (3, ["Bob Lee", B, ""]),
+        (4, ["Cleo Roe", C, ""]),
+    ]
+    path = write_workbook(tmp_path / "a.xlsx", rows, merged=["C2:C3"])
+    assert subscribed(run(path, "--map=notes=Note")) == {C}
+
+
 def test_merged_headings_are_read_as_they_stand(run, tmp_path):
     rows = [
         (1, ["Name", "Contact", ""]),
@@ -187,7 +198,9 @@ def test_answers_of_every_language_are_asked_about_and_read(run, language):
     assert subscribed(run(file, "--map=sms_consent=3")) == {A, C}
 
 
-@pytest.mark.parametrize(("good", "bad"), [("可", "不可"), ("동의", "미동의"), ("有效", "無效")])
+@pytest.mark.parametrize(
+    ("good", "bad"), [("可", "不可"), ("동의", "미동의"), ("寄送", "不寄送"), ("有效", "無效")]
+)
 def test_a_sign_that_negates_makes_an_opposite(run, good, bad):
     file = f"Name,Mobile,Qwrtz\nAnna,{A},{good}\nBob,{B},{bad}\n"
     if (good, bad) == ("有效", "無效"):
