@@ -179,10 +179,13 @@ ALL_WORDS = (
     "all alle alles tous toutes tout tutti tutte tutto todos todas todo ολα both beide beides "
     "everything ambos ambas entrambi deux lesdeux και δυο"
 )
-AND_WORDS = "and und et y e και plus oder or ou o oppure η message messages marketing by via per"
+AND_WORDS = (
+    "and und et y e και plus oder or ou o oppure η message messages marketing by via per par por "
+    "tramite mit με μεσω"
+)
 ONLY_WORDS = (
-    "only just nur ausschliesslich seulement seul seule uniquement exclusivement solo soltanto "
-    "esclusivamente unicamente solamente exclusivamente μονο αποκλειστικα"
+    "only just nur ausschliesslich ausschließlich seulement seul seule uniquement exclusivement "
+    "solo soltanto esclusivamente unicamente solamente exclusivamente μονο αποκλειστικα"
 )
 # Pairs of letters for yes and no; they count where a column has both and no other letters.
 LETTER_PAIRS = (
@@ -276,7 +279,9 @@ class ConsentColumn:
         letters = _single_letters(texts)
         if len(letters) == 1 and len(both := letters | _single_letters(other_answers)) == 2:
             letters = both
-        self.lists_channels = any(map(channels_if_cell_lists_only_channels, texts))
+        self.lists_channels = any(
+            map(channels_if_cell_lists_only_channels, (*texts, *map(_without_leading_yes, texts)))
+        )
         self.yes_marks, self.no_marks = _full_marks_of_yes_and_empty_marks_of_no(texts)
         if is_opt_out:
             self.yes_marks |= _only_mark_or_empty(texts)
@@ -587,6 +592,15 @@ def channels_if_cell_lists_only_channels(text: str) -> set[str]:
     words = set(_folded_words(text.replace("-", "")[:MAX_LENGTH]))
     channels = {"sms" if word in _SMS_CHANNELS else word for word in words & _CHANNELS}
     return channels if words <= _CHANNELS | _ANDS | _ONLY else set()
+
+
+def cell_names_a_limit(text: str) -> bool:
+    """Whether a cell says that somebody gets one thing only: `Reminders only`, `nur Termine`.
+
+    Args:
+        text: the cell.
+    """
+    return not _ONLY.isdisjoint(_folded_words(text[:MAX_LENGTH]))
 
 
 def _without_leading_yes(text: str) -> str:

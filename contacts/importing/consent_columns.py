@@ -29,7 +29,11 @@ from contacts.importing.columns import (
     is_consent_answer,
     repeats_few_values,
 )
-from contacts.importing.consent_cells import Consent, channels_if_cell_lists_only_channels
+from contacts.importing.consent_cells import (
+    Consent,
+    cell_names_a_limit,
+    channels_if_cell_lists_only_channels,
+)
 from contacts.importing.consent_words import REFUSED, WITHDRAWN
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.headings import (
@@ -39,7 +43,10 @@ from contacts.importing.headings import (
     heading_names_only_an_approval,
     read_heading,
 )
-from contacts.importing.other_languages import MESSAGE_BEGINNINGS
+from contacts.importing.other_languages import (
+    MESSAGE_BEGINNINGS,
+    names_messages_without_blanks,
+)
 from contacts.importing.refusing_cells import (
     cell_of_several_words_mentions_messages,
     cell_refuses_messages,
@@ -55,6 +62,8 @@ NEGATING_PREFIXES = (
     "sans", "ne", "sin", "senza", "δεν", "μη", "χωρισ", "οχι",
 )  # fmt: skip
 MIN_NEGATED_LENGTH = 4
+# The same where a word has one or two signs: `不可` of `可`, `미동의` of `동의`.
+NEGATING_SIGNS = frozenset(map(fold_to_alphanumeric, "不未非无無否没沒미비불무"))
 # Opposite states often share all but their beginning: `zapisany` and `wypisany`.
 MIN_SHARED_ENDING = 6
 MAX_DIFFERENT_BEGINNING = 4
@@ -63,6 +72,7 @@ MIN_ROWS_OF_TWO_KINDS = 8
 MIN_ABBREVIATION_LENGTH = 3
 MIN_ROWS_OF_TWO_REPEATED_KINDS = 5
 FIRST_YEAR_OF_CONSENTS = 1990
+_NUMBER = re.compile(r"[\d.,]+")  # `0,00` is an amount
 _LIST_SEPARATOR = re.compile(r"[;,|]")  # `VIP;Spring` does not negate `Spring`
 
 
@@ -87,7 +97,8 @@ def _holds_few_values_and_an_answer(column: Column) -> bool:
         len(values) <= MAX_ANSWERS
         and all(len(value.split()) <= MAX_ANSWER_WORDS for value in values)
         and any(
-            not value.isdigit() and len(value) > 1 and is_consent_answer(value) for value in values
+            _NUMBER.fullmatch(value) is None and len(value) > 1 and is_consent_answer(value)
+            for value in values
         )
     )
 
@@ -145,7 +156,10 @@ def may_answer_for_messages(column: Column) -> bool:
     """Whether a heading of another language speaks of messages or consent, above a few states."""
     words = [fold_to_alphanumeric(word) for word in canonical_heading_words(column.text)]
     return (
-        any(word.startswith(MESSAGE_BEGINNINGS) for word in words)
+        any(
+            word.startswith(MESSAGE_BEGINNINGS) or names_messages_without_blanks(word)
+            for word in words
+        )
         and _holds_few_values_with_letters(column)
         and repeats_few_values(column)
         and _holds_several_values_or_blanks(column)
@@ -267,10 +281,9 @@ def _are_opposite(longer: str, shorter: str) -> bool:
     beginning = longer[: len(longer) - ending]
     if ending >= MIN_SHARED_ENDING:
         return len(beginning) <= MAX_DIFFERENT_BEGINNING
-    return (
-        ending == len(shorter)
-        and len(shorter) >= MIN_NEGATED_LENGTH
-        and beginning in NEGATING_PREFIXES
+    return ending == len(shorter) > 0 and (
+        (len(shorter) >= MIN_NEGATED_LENGTH and beginning in NEGATING_PREFIXES)
+        or beginning in NEGATING_SIGNS
     )
 
 
@@ -323,6 +336,8 @@ def consent_field_or_word_ask_or_empty(  # noqa: C901
     elif heading.meaning == Meaning.UNCLEAR_CONSENT:
         if heading.channel != Channel.PRIVACY and _states_tell_opt_outs(column):
             return "sms_opt_out"
+        if heading.channel == Channel.PRIVACY and _agrees_everybody(column):
+            return "other_consent"  # a yes is none to SMS, and a no of a later row counts
         if heading_names_only_an_approval(column.text) and _holds_a_date_in_every_row(column):
             return ""  # `Inscription`: when somebody registered
         return "ask" if cells else ""
@@ -360,8 +375,25 @@ def consent_field_or_word_ask_or_empty(  # noqa: C901
         if _heading_names_consent(column) or heading.channel == Channel.SMS:
             return "ask"
         tells_apart = holds_few_short_codes(column) and _holds_several_values_or_blanks(column)
+        tells_apart |= _holds_a_none_or_only(column)
         return "ask" if tells_apart or holds_two_values_or_dates_and_blanks(column) else ""
     return "sms_consent"
+
+
+def _agrees_everybody(column: Column) -> bool:
+    reader = build_consent_reader(column.all_cells, heading=column.text)
+    return bool(column.rows) and all(
+        is_consent_answer(cell, reader) and reader.read(cell).consent == Consent.AGREES
+        for cell in column.rows
+    )
+
+
+def _holds_a_none_or_only(column: Column) -> bool:
+    """Whether a few values limit what somebody gets: `None`, `Reminders only`."""
+    values = set(filter(None, column.rows))
+    return len(values) <= MAX_STATES and any(
+        fold_to_alphanumeric(value) == "none" or cell_names_a_limit(value) for value in values
+    )
 
 
 def _names_something_else_than_messages(column: Column) -> bool:

@@ -21,13 +21,19 @@ CONCEPTS = {
         "telefonos telefonnr telefoon τηλ τηλεφωνο τηλεφωνου τηλεφωνα τηλεφωνων τηλεφωνικοσ ph "
         "puhelin puhelinnumero телефон telefonas talrunis telefonu telefonni telefonszam fon fone "
         "rufnummer rufnr msisdn phonenr τηλε telf tfno tlf tfn telefonico telefonica telefonique "
-        "telefonisch"
+        "telefonisch "
+        "电话 電話 电话号码 電話番号 電話號碼 전화 전화번호 연락처 טלפון הטלפון هاتف الهاتف "
+        "telepon talrunis "
+        "телефони телефону հեռախոս"
     ),
     "mobile": (
         "mobile mobiles mobil mobill mobiel mob cell cellphone cells cellular cellulare cellulari "
         "cel celular celulares handy handys portable portables port movil moviles κινητο κινητου "
         "κινητα κιν κινητη mobilfunk mobiltelefon gsm natel smartphone mobilnummer "
-        "telemovel komorka komorkowy mobitel matkapuhelin мобилен мобильный мобильний"
+        "telemovel komorka komorkowy mobitel matkapuhelin мобилен мобильный мобильний "
+        "手机 手機 手机号 手机号码 手機號碼 携帯 携帯番号 携帯電話 携帯電話番号 휴대폰 "
+        "휴대폰번호 휴대전화 휴대전화번호 핸드폰 נייד הנייד "
+        "جوال الجوال موبايل المحمول мобилни farsimi mobiil mobilais"
     ),
     "sms": (
         "sms text texts texting txt textmessage mms ημσ μηνυμα μηνυματα μηνυματων σμσ textos texto"
@@ -153,12 +159,18 @@ CONCEPTS = {
         "birth born geburt geburts geb geboren gebdat gebdatum naissance naiss nacimiento nac "
         "nacido nacida nascita nasc nato nata γεννησησ γεννηση γεν γενν γεννηθηκε γεννηθεισ "
         "γεννησεωσ geboorte nacim naissances gebursdatum urodzenia urodz nasterii nastere "
-        "nascimento narozeni narodenia dogum rojstva rodenja"
+        "nascimento narozeni narodenia dogum rojstva rodenja "
+        "рождения рождение раждане народження рођења syntymaaika "
+        "syntymapaiva fodselsdag fodselsdato fodelsedatum fodelsedag szuletesi "
+        "szuletesnap szuletes dzimsanas gimimo sunniaeg sunnipaev faeðingardagur "
+        "faedingardagur rojstni lahir sinh datelindja datelindjes לידה הלידה "
+        "الميلاد ميلاد ծննդյան დაბადების narozenin geboortedag urodziny dogumgunu"
     ),
     "birthday": (
         "birthday birthdate birthdays bday bdate dob geburtstag geburtsdatum geburtstage "
         "anniversaire cumpleanos compleanno γενεθλια γενεθλιων dateofbirth birthdatum "
-        "geboortedatum ddn verjaardag"
+        "geboortedatum ddn verjaardag "
+        "生年月日 誕生日 生日 出生日期 생년월일 생일"
     ),
     "anniversary": (
         "anniversary wedding hochzeit hochzeitstag mariage boda nozze επετειοσ εορτη γιορτη "
@@ -168,7 +180,9 @@ CONCEPTS = {
         "date dates dat dt datum data fecha ημ ημνια ημερομηνια ημερομηνιασ ημερ ημερα time "
         "timestamp "
         "datetime zeit zeitpunkt uhrzeit heure hora ora ωρα νια at jour tag giorno dia when since "
-        "on le am seit desde depuis dal απο"
+        "on le am seit desde depuis dal απο "
+        "дата датум dato tarih tarihi kuupaev datums tanggal tarikh ngay dzien "
+        "תאריך تاريخ ամսաթիվ თარიღი dan ido"
     ),
     "expiry": (
         "until expires expire expired expiry expiration expiring bis ablauf ablaufdatum abgelaufen "
@@ -178,7 +192,10 @@ CONCEPTS = {
     ),
     "country": (
         "country countries land landes laender pays pais paese nazione χωρα χωρασ nation iso "
-        "countryiso lander"
+        "countryiso lander "
+        "krajina zeme stat drzava orszag tara страна държава країна държави ulke maa "
+        "riik valsts salis negara 国 国家 國家 국가 מדינה ארץ الدولة البلد vendi shteti земја "
+        "держава"
     ),
     "calling": (
         "prefix calling dial dialing dialling vorwahl landesvorwahl indicatif prefijo prefisso "
@@ -210,7 +227,8 @@ CONCEPTS = {
         "δευτερο εναλλακτικο extra backup secundario secondario secondaire andere sonstige"
     ),
     "label": (
-        "label labels type types typ art kind tipo τυποσ category categorie kategorie extension "
+        "label labels type types typ art kind tipo τυποσ category categorie kategorie categoria "
+        "categorias κατηγορια κατηγοριεσ categories extension "
         "verified validated valid valido valida valable valide provider operator carrier network "
         "brand model os count counts counter format verification"
     ),
@@ -230,7 +248,7 @@ CONCEPTS = {
         "συναινεσησ συναινει αποδοχη αποδεχεται αποδεχομαι εγγεγραμμενοσ εγγεγραμμενη συμφωνει "
         "συμφωνω συμφωνια επιτρεπει επιτρεπεται εγκριση αδεια willing ok okay bestatigt permite "
         "consente consiente toestemming acconsento acconsente acconsentito consento "
-        "accord accordo"
+        "accord accordo συγκατ"
     ),
     "enable": "enable enabled enables active activated actif activo attivo aktiv ενεργο",
     "ended": (
@@ -238,6 +256,12 @@ CONCEPTS = {
         "geloscht inaktiv deaktiviert verstorben archive supprime inactif desactive suspendu "
         "decede loschung erasure deletion effacement supresion borrado archivado eliminado "
         "inactivo desactivado suspendido fallecido archiviato "
+        "overleden zmarly zmarla zemrel zemrela zomrel zomrela elhunyt decedat decedata починал "
+        "починала preminuo preminula umrl umrla преминуо преминула vefat умер умерла помер "
+        "померла avliden afdod kuollut surnud miris mirusi falecido falecida verwijderd usuniety "
+        "usunieto smazan smazano vymazan vymazane torolt torolve sters изтрит obrisan izbrisan "
+        "обрисан silindi silinmis удален удалено удалена видалено borttagen raderad slettet "
+        "poistettu kustutatud dzests istrintas apagado "
         "eliminato inattivo disattivato sospeso deceduto αρχειοθετημενοσ ανενεργοσ "
         "απενεργοποιημενοσ αποβιωσασ"
     ),
@@ -273,7 +297,8 @@ CONCEPTS = {
         "messages message "
         "messaging receive receives ενημερωση ενημερωσεισ λαμβανω λαμβανετε λαμβανουν recevez "
         "recibe "
-        "riceve ricevi informieren informiert informer informar informare"
+        "riceve ricevi informieren informiert informer informar informare "
+        "ricezione reception recepcion ληψη ληψησ"
     ),
     "advertising": (
         "comerciales commerciali commerciales marketing advertising advertisement ads promo promos "
@@ -295,7 +320,8 @@ CONCEPTS = {
     ),
     "privacy": (
         "datenschutzerklarung trattamento traitement dati datos donnees δεδομενων gdpr dsgvo rgpd "
-        "privacy datenschutz terms tos conditions cookie cookies datenverarbeitung processing lopd "
+        "privacy datenschutz terms tos conditions rodo kvkk cookie cookies datenverarbeitung "
+        "processing lopd "
         "lgpd agb cgv cgu condiciones condizioni οροι ορων ορουσ επεξεργασια επεξεργασιασ"
     ),
     # What a consent may be for, beside messages and the processing of data.
@@ -355,8 +381,9 @@ CONCEPTS = {
         "jjjj tt mmm aaaa aa gg ηη εε εεεε μμ list liste required optional market disturb confirm "
         "would like be being should could mochte wollen durfen wir sie ich vous je "
         "souhaitez voulez aimeriez quiere quieres desea le gustaria vorrei desideri θελετε "
-        "θελω να πλεον latest personal personlich eg zb wann new their his her user's "
-        "ihr ihre ihren ihrer dein deine deinen deiner euer eure mein meine meinen votre vos ton "
+        "θελω να πλεον latest personal personlich eg zb wann new their his her user's на "
+        "nos unsere unseren nuestros nuestras nostri nostre μασ ihr ihre ihren ihrer dein deine "
+        "deinen deiner euer eure mein meine meinen votre vos ton "
         "tes mes tuo tua tuoi tue suo sua suoi vostro vostra mio mia tu tus su sus mi mis σασ "
         "σου μου what which wie lautet quel quelle qual quale cual ποιο ποια ειναι"
     ),
@@ -385,7 +412,8 @@ CONCEPTS = {
         "gruppe groupe grupo gruppo ομαδα language lang locale sprache langue idioma lingua "
         "γλωσσα currency wahrung timezone photo picture image twitter facebook instagram linkedin "
         "telegram skype age alter edad eta ηλικια occupation department position role beruf "
-        "profession profesion professione επαγγελμα website inactive exempt priority sensitivity "
+        "changed change profession profesion professione επαγγελμα website inactive exempt "
+        "priority sensitivity "
         "hobby mileage subject directory server billinginformation membership rating score "
         "segment stage lifecycle industry last4 opens clicks open opened clicked sent delivered "
         "delivery bounce bounced sends booking bookings appointment appointments service services "
@@ -404,7 +432,8 @@ CONCEPTS = {
 }
 CONCEPTS_BY_WORD: dict[str, set[str]] = {}
 for _concept, _words in CONCEPTS.items():
-    for _word in _words.replace("ς", "σ").split():
+    # As `canonical_heading_words` has them: of Korean, the letters instead of the syllables.
+    for _word in unicodedata.normalize("NFKD", _words.replace("ς", "σ")).split():
         CONCEPTS_BY_WORD.setdefault(_word, set()).add(_concept)
 for _word_concepts in CONCEPTS_BY_WORD.values():
     if "advertising" in _word_concepts:
@@ -524,6 +553,9 @@ def _without_accents(text: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
+_LETTERS_OF_ANSWERS = frozenset(["yn", "jn", "on", "sn"])
+
+
 @lru_cache(maxsize=10_000)
 def canonical_heading_words(heading: str) -> tuple[str, ...]:
     """The words of a heading, folded: `mobilePhone_No.1` gives mobile, phone, no, 1."""
@@ -537,7 +569,8 @@ def canonical_heading_words(heading: str) -> tuple[str, ...]:
         if len(word) == 1 and not word.isdigit():
             letters += word
             continue
-        if letters in CONCEPTS_BY_WORD or len(letters) > 2:
+        is_answer = letters in _LETTERS_OF_ANSWERS  # `(O/N)`
+        if (letters in CONCEPTS_BY_WORD and not is_answer) or len(letters) > 2:
             joined.append(letters)
         else:
             joined += letters

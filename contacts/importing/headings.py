@@ -131,23 +131,15 @@ def read_heading(text: str) -> Heading:
     without_answers = _without_yes_no_pair(words)
     asks = without_answers != words or _legend_answers_or_names_ways_of_contact(text)
     words = without_answers
-    concepts: set[str] = set()
-    unknown = 0
-    for word in words:
-        known = CONCEPTS_BY_WORD.get(word, set())
-        concepts |= known
-        unknown += not known and not word.isdigit()
-    if "post" in concepts and any(word.startswith(_NEWS_BEGINNINGS) for word in words):
-        concepts.add("newsletter")  # `Lettre d'informations`, `Lettera informativa`
-        unknown -= sum(
-            word.startswith(_NEWS_BEGINNINGS) and word not in CONCEPTS_BY_WORD for word in words
-        )
+    concepts, unknown = _concepts_and_number_of_unknown_words(words)
     if not words:
         return Heading(Meaning.UNCLEAR_CONSENT if asks else Meaning.UNKNOWN)
     consent = _read_consent_heading(words, concepts, is_sure=not unknown)
     if consent:
         return consent
     meaning = _meaning_of_non_consent_heading(words, concepts)
+    if meaning == Meaning.FULL_NAME and _names_last_name_twice_or_both_parts(text):
+        meaning = Meaning.NAME
     if asks and (
         answers := _consent_heading_if_it_offers_answers(text, meaning, is_sure=not unknown)
     ):
@@ -169,6 +161,33 @@ def read_heading(text: str) -> Heading:
     if meaning != Meaning.UNKNOWN and unknown:
         rank += 100
     return Heading(meaning, rank, is_sure=not unknown, whose=whose)
+
+
+def _names_last_name_twice_or_both_parts(text: str) -> bool:
+    """Whether a heading is `Nachname/Nom`: one part of the name in two languages, or both parts."""
+    parts = text.split("/")
+    return len(parts) > 1 and set(map(_meaning_of_part, parts)) == {Meaning.LAST_NAME, Meaning.NAME}
+
+
+def _meaning_of_part(text: str) -> Meaning:
+    words = canonical_heading_words(text)
+    concepts = {concept for word in words for concept in CONCEPTS_BY_WORD.get(word, ())}
+    return _meaning_of_non_consent_heading(words, concepts)
+
+
+def _concepts_and_number_of_unknown_words(words: Sequence[str]) -> tuple[set[str], int]:
+    concepts: set[str] = set()
+    unknown = 0
+    for word in words:
+        known = CONCEPTS_BY_WORD.get(word, set())
+        concepts |= known
+        unknown += not known and not word.isdigit()
+    if "post" in concepts and any(word.startswith(_NEWS_BEGINNINGS) for word in words):
+        concepts.add("newsletter")  # `Lettre d'informations`, `Lettera informativa`
+        unknown -= sum(
+            word.startswith(_NEWS_BEGINNINGS) and word not in CONCEPTS_BY_WORD for word in words
+        )
+    return concepts, unknown
 
 
 # Some programs write the type of a value before its name: `cVorname`, `dGeburtstag`, `nAlter`.
@@ -587,15 +606,15 @@ def _meaning_of_name_or_other_heading(words: Sequence[str], concepts: set[str]) 
 _OF_STATUS = {"status", "enable", "person", "contact", "glue"}
 
 
+_PARTS_OF_NAMES = frozenset({"name", "first_name", "last_name"})
+
+
 def _names_first_and_last_name(words: Sequence[str]) -> bool:
     """Whether the heading names both parts of a name: `Name, Vorname`, `Apellidos y nombre`."""
-    parts = [
-        word
-        for word in words
-        if CONCEPTS_BY_WORD.get(word, set()) & {"name", "first_name", "last_name"}
-    ]
-    if len(parts) < 2:
-        return False
+    parts = [word for word in words if CONCEPTS_BY_WORD.get(word, set()) & _PARTS_OF_NAMES]
+    kinds = {frozenset(CONCEPTS_BY_WORD[word] & _PARTS_OF_NAMES) for word in parts}
+    if len(kinds) < 2:
+        return False  # `Vorname/Prénom` is one part in two languages
     # `Nom de famille` and `Prénom nom`: a plain name beside a first or a last name is the other one
     # unless it belongs to it, as in `first name`.
     return not {"first", "last", "given", "family"} & {

@@ -75,6 +75,7 @@ from contacts.importing.countries import two_letter_country_or_empty
 from contacts.importing.genders import GenderColumn
 from contacts.importing.heading_words import CONCEPTS_BY_WORD, canonical_heading_words
 from contacts.importing.headings import (
+    MEANINGS_OF_CONSENT,
     Channel,
     Meaning,
     Whose,
@@ -148,6 +149,7 @@ MIN_NAME_ORDER_MAJORITY = 2
 MIN_PHONE_DIGITS = 7
 MAX_NOTE_LENGTH = 1000
 MIN_UNKNOWN_COUNTRIES = 0.2
+MIN_SHARE_OF_COUNTRIES = 0.9  # under a heading that nobody knows
 # A column of customer numbers counts up: this share of its steps is small.
 SERIAL_STEP = 10
 MIN_SERIAL_SHARE = 0.8
@@ -369,6 +371,9 @@ class ColumnGuesser:
         if "area_code" not in chosen:
             self._map_area_codes_or_add_questions()
         self._map_first_country_column()
+        if not self.fields.get("country") and "country" not in chosen:
+            self._add_question_on_possible_countries()
+        self._add_questions_on_numbers_in_columns_of_consent()
         self._map_consent_columns_or_add_questions()
         self._add_questions_on_refused_data_processing()
         self._add_questions_on_unexplained_consent_details()
@@ -634,6 +639,8 @@ class ColumnGuesser:
                 column
                 for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.PERSON)
                 if column.matching_share(looks_like_email) >= MIN_VALUE_SHARE
+                # Customers share no address: `Booked by` has those of the staff.
+                and len(set(column.cells)) * 2 > len(column.cells)
             ]
             emails = emails if len(emails) == 1 else []
         self._assign_columns_to_field_and_mark_used("email", emails)
@@ -1006,6 +1013,71 @@ class ColumnGuesser:
     def _map_first_country_column(self) -> None:
         self._assign_columns_to_field_and_mark_used("country", self._country_columns()[:1])
 
+    def _add_question_on_possible_countries(self) -> None:
+        """Ask about countries under a word that nobody knows, if numbers are not read without.
+
+        A national number of another country may be a valid one of the store's.
+        """
+        phones = self.fields.get("phone") or self.chosen.get("phone", ())
+        for column in self._unused_filled_columns(Meaning.UNKNOWN, Meaning.OTHER):
+            regions = list(map(two_letter_country_or_empty, column.rows))
+            if (
+                column.heading.is_sure
+                or self.region not in regions
+                or any(cell.isdecimal() for cell in column.all_cells)
+                or column.matching_share(two_letter_country_or_empty) < MIN_SHARE_OF_COUNTRIES
+                or not any(
+                    region not in ("", self.region)
+                    and any(_is_national_number(row[at]) for at in phones if at < len(row))
+                    for region, row in zip(regions, self.sample, strict=True)
+                )
+            ):
+                continue
+            at = column.position + 1
+            self.questions.append(
+                Question(
+                    gettext(
+                        "%(column)s may hold the countries of the phone numbers: say so, or set it"
+                        " aside"
+                    )
+                    % {"column": column.text},
+                    f"--map country={at} or --ignore {at}",
+                    column.position,
+                )
+            )
+            return
+
+    def _add_questions_on_numbers_in_columns_of_consent(self) -> None:
+        """Ask for another file if a column of opt-outs is a list of its own, of other numbers."""
+        chosen = {at for field in CONSENT_FIELDS for at in self.chosen.get(field, ())}
+        found = [
+            at
+            for at in range(len(self.headings))
+            if (at in chosen or self._is_unused_column_of_consent(at))
+            and _holds_numbers_of_other_rows(self.sample, at)
+        ]
+        for at in found:
+            self.used.add(at)
+            self.questions.append(
+                Question(
+                    gettext(
+                        "%(column)s holds phone numbers that are not those of their rows: move them"
+                        " to a file of their own, suppress them, and set the column aside"
+                    )
+                    % {"column": self.headings[at]},
+                    f"--ignore {at + 1}",
+                    at,
+                )
+            )
+
+    def _is_unused_column_of_consent(self, position: int) -> bool:
+        return any(
+            column.position == position
+            and position not in self.used
+            and column.meaning in MEANINGS_OF_CONSENT | {Meaning.UNCLEAR_CONSENT}
+            for column in self.columns
+        )
+
     def _map_consent_columns_or_add_questions(self) -> None:
         spoken = self._ranked_columns_with_meaning(
             Meaning.CONSENT,
@@ -1320,6 +1392,8 @@ class ColumnGuesser:
         )
         if not is_known and holds_answers_in_words(column):
             return True
+        if not self.has_headings and set(column.all_cells) == {"0", "1"}:
+            return True
         if (
             column.meaning == Meaning.UNKNOWN
             and holds_two_values_or_dates_and_blanks(column)
@@ -1412,6 +1486,40 @@ def _holds_phone(cell: str) -> bool:
     return looks_like_phone(cell) or (
         sum(map(str.isdecimal, cell)) >= MIN_PHONE_DIGITS and phone_remark_refuses_messages(cell)
     )
+
+
+def _is_national_number(cell: str) -> bool:
+    return looks_like_phone(cell) and not cell.strip().startswith(("+", "00"))
+
+
+def _holds_numbers_of_other_rows(rows: Sequence[Sequence[str]], position: int) -> bool:
+    """Whether the cells of a column are phone numbers, and some are not those of their rows.
+
+    Times as programs count them, in seconds or milliseconds, look like numbers.
+    """
+    filled = [
+        (cell, row)
+        for row in rows
+        if position < len(row) and is_filled_and_not_placeholder(cell := row[position].strip())
+    ]
+    numbers = [(cell, row) for cell, row in filled if looks_like_phone(cell)]
+    if not numbers or all(_EPOCH.fullmatch(cell) for cell, _ in numbers):
+        return False
+    return len(numbers) >= MIN_VALUE_SHARE * len(filled) and any(
+        not any(
+            _digits_of(other).endswith(_digits_of(cell)[-MIN_PHONE_DIGITS:])
+            for at, other in enumerate(row)
+            if at != position
+        )
+        for cell, row in numbers
+    )
+
+
+def _digits_of(cell: str) -> str:
+    return "".join(filter(str.isdecimal, cell))
+
+
+_EPOCH = re.compile(r"1\d{9}(?:\d{3})?(?:\.\d+)?")
 
 
 def _looks_like_phones(cell: str) -> bool:

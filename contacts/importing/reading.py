@@ -13,7 +13,7 @@ import sys
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import accumulate, chain, islice
@@ -296,8 +296,10 @@ class FileReader:
         yield ""
 
     def _iter_filled_sheet_rows_by_subprocess_or_refuse(self) -> Iterator[tuple[int, list[str]]]:
+        # Headings in two rows are merged cells, too; they are read as they stand.
+        merged_from = str(self.layout.skip or -1)
         process = subprocess.Popen(
-            [sys.executable, "-P", workbook.__file__, self.path, *self.layout.sheets],
+            [sys.executable, "-P", workbook.__file__, self.path, merged_from, *self.layout.sheets],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
@@ -849,6 +851,7 @@ def _detect_workbook_layout_or_refuse(
         if name not in lists
     ]
     first = _with_legends_of_sheets(path, first, other_sheets)
+    _refuse_if_filled_rows_are_hidden(path, lists)
     notes = _notes_on_marks_of_cells(path)
     titles = chain.from_iterable(layout.titles for layout in lists.values())
     return replace(first, sheets=tuple(lists), notes=(*first.notes, *notes), titles=tuple(titles))
@@ -919,6 +922,18 @@ def _refuse_if_comment_refuses_messages(path: Path) -> None:
                 )
                 % {"text": repr(comment[:60])}
             )
+
+
+def _refuse_if_filled_rows_are_hidden(path: Path, sheet_names: Collection[str]) -> None:
+    """Refuse rows that nobody sees, such as those that a filter left out."""
+    if count := workbook_marks.count_hidden_filled_rows(path, sheet_names):
+        raise ImportRefused(
+            gettext(
+                "%(count)s filled rows are hidden, by a filter or by hand: show all rows and delete"
+                " those of people who are not to be imported, then upload the file again"
+            )
+            % {"count": format_count(count)}
+        )
 
 
 def _notes_on_marks_of_cells(path: Path) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from contacts.importing.cells import KnownCells
+from contacts.importing.cells import KnownCells, fold_to_alphanumeric
 from contacts.importing.consent_words import ENDED, REFUSED
 from contacts.importing.heading_words import (
     CONCEPTS_BY_WORD,
@@ -17,6 +17,8 @@ from contacts.importing.other_languages import (
     MESSAGE_BEGINNINGS,
     NEGATIONS,
     UNSUBSCRIBED_BEGINNINGS,
+    negates_without_blanks,
+    refuses_messages_without_blanks,
 )
 
 MAX_KNOWN_WORDS = 50_000
@@ -26,7 +28,7 @@ MAX_COMPOUND_LENGTH = 40  # longer ones take long to divide
 
 _SPLIT = re.compile(r"[^\W_]+")
 _STOP = re.compile(r"\bSTOP\b")
-_CLAUSES = re.compile(r"[.!?;,|\n]+")
+_CLAUSES = re.compile(r"[.!?;,|\n。！？；，、]+")
 _CLEAR_NO = frozenset(
     [
         "optout",
@@ -188,6 +190,8 @@ def _may_be_part_of_refusal(word: str) -> bool:
     """Whether a cell with this word may say no; most words of addresses and notes do not."""
     if word.isascii() and not any(map(str.isalpha, word)):
         return False
+    if negates_without_blanks(fold_to_alphanumeric(word)):
+        return True
     words = _split_with_compounds(fold_case_and_accents(word.replace("_", " ")))
     return not _TELLING_WORDS.isdisjoint(words) or any(
         word.startswith(_TELLING_BEGINNINGS.get(word[:3], ())) or _is_negated_message_word(word)
@@ -332,6 +336,10 @@ def cell_refuses_messages(cell_text: str) -> bool:
             word.startswith(_UNSUBSCRIBED_BEGINNINGS) or _is_negated_message_word(word)
             for word in words
         )
+    ):
+        return True
+    if not cell_text.isascii() and any(
+        map(refuses_messages_without_blanks, map(fold_to_alphanumeric, _CLAUSES.split(cell_text)))
     ):
         return True
     return any(

@@ -4,9 +4,10 @@ The library allocates a sheet as one block of cells and aborts the process if th
 into memory. Two cells in opposite corners are enough for that, and no check of the file's size
 finds them. So a worker reads workbooks through this program.
 
-`workbook.py FILE SHEET…`: the first record of the output is the number of rows of each sheet; their
-rows follow. `workbook.py --sheets FILE`: the names of the sheets that have cells, each with
-`visible` or `hidden`.
+`workbook.py FILE ROW SHEET…`: the first record of the output is the number of rows of each sheet;
+their rows follow. A cell that is merged over several rows stands in each of them, from ROW on
+(counted from 0; -1 for nowhere). `workbook.py --sheets FILE`: the names of the sheets that have
+cells, each with `visible` or `hidden`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import io
 import re
 import resource
 import sys
+from collections.abc import Iterator
 from datetime import datetime, time
 from decimal import Decimal
+from typing import Any
 
 from python_calamine import (
+    CalamineSheet,
     CalamineWorkbook,
     SheetTypeEnum,
     SheetVisibleEnum,
@@ -47,17 +51,43 @@ def main(arguments: list[str]) -> int:
                 writer.writerows(_filled_sheet_names_and_visibility(workbook))
         else:
             with load_workbook(arguments[0]) as workbook:
-                sheets = list(map(workbook.get_sheet_by_name, arguments[1:]))
+                merged_from = int(arguments[1])
+                sheets = list(map(workbook.get_sheet_by_name, arguments[2:]))
                 heights = [sheet.end[0] + 1 if sheet.end else 0 for sheet in sheets]
                 if max(heights) > MAX_ROWS:
                     return TOO_MANY_ROWS
                 writer.writerow(heights)
                 for sheet in sheets:
-                    writer.writerows(map(cell_to_text, row) for row in sheet.iter_rows())
+                    rows = _rows_with_merged_cells_filled(sheet, merged_from)
+                    writer.writerows(map(cell_to_text, row) for row in rows)
         out.flush()
     except MemoryError:
         return OUT_OF_MEMORY
     return 0
+
+
+def _rows_with_merged_cells_filled(sheet: CalamineSheet, first_row: int) -> Iterator[list]:
+    """The rows, of which a cell that is merged over several stands in each, as a person reads it.
+
+    Args:
+        sheet: the sheet.
+        first_row: the first row of which merged cells are filled, counted from 0; -1 for none.
+    """
+    ends_by_start: dict[int, list[tuple[int, int]]] = {}
+    for (top, left), (bottom, _) in (sheet.merged_cell_ranges or ()) if first_row >= 0 else ():
+        if first_row <= top < bottom:
+            ends_by_start.setdefault(top, []).append((left, bottom))
+    if not ends_by_start:
+        yield from sheet.iter_rows()
+        return
+    value_and_end_by_column: dict[int, tuple[Any, int]] = {}
+    for number, row in enumerate(sheet.iter_rows()):
+        for column, (value, end) in value_and_end_by_column.items():
+            if number <= end:
+                row[column] = value
+        for column, end in ends_by_start.get(number, ()):
+            value_and_end_by_column[column] = row[column], end
+        yield row
 
 
 def _filled_sheet_names_and_visibility(workbook: CalamineWorkbook) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
-"""What a workbook says beside the text of its cells: comments, and cells that are struck through.
+"""What a workbook says beside the text of its cells: comments, hidden rows, cells struck through.
 
-The library that reads workbooks knows neither. Both may say that somebody wants no messages.
+The library that reads workbooks knows none of them. Each may say that somebody wants no messages.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ import html
 import re
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 READ_BYTES = 1 << 20
 OVERLAP_BYTES = 4096
+MAX_ROW_BYTES = 8 << 20  # of a row; the beginning of a longer one is not looked at
 MAX_PART_BYTES = 8 << 20  # of styles and of comments; what follows is not looked at
 
 _COMMENT_PARTS = re.compile(r"xl/(?:comments|threadedComments)/?[^/]*\.xml")
@@ -25,6 +27,11 @@ _FORMATS = re.compile(r"<cellXfs\b.*?</cellXfs>", re.DOTALL)
 _FORMAT = re.compile(r"<xf\b[^>]*>")
 _FONT_OF_FORMAT = re.compile(r'\bfontId="(\d{1,6})"')
 _FILLED_CELL = re.compile(rb'<c\b[^>/]{0,200}\bs="(\d{1,6})"[^>/]{0,200}>')
+_SHEET = re.compile(r"<(?:\w+:)?sheet\b[^>]*>")
+_RELATION = re.compile(r"<(?:\w+:)?Relationship\b[^>]*>")
+_ATTRIBUTE = re.compile(r'([\w:]+)="([^"]*)"')
+_HIDDEN_ROW = re.compile(rb'<row\b[^>]{0,400}\bhidden="(?:1|true)"[^>]{0,400}(?<!/)>')
+_VALUE_OF_CELL = re.compile(rb"<[vt](?: [^>]{0,99})?>\s{0,99}[^\s<]")
 _DAMAGED = (
     zipfile.BadZipFile,
     EOFError,
@@ -80,6 +87,55 @@ def count_struck_cells(path: Path) -> int:
             )
     except _DAMAGED:
         return 0
+
+
+def count_hidden_filled_rows(path: Path, sheet_names: Collection[str]) -> int:
+    """How many rows with values are hidden, by a filter or by hand; 0 if that cannot be read.
+
+    Args:
+        path: the workbook, whose rows say it if it is damaged.
+        sheet_names: the sheets whose rows are counted.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            parts = _parts_of_sheets(file, sheet_names) & set(file.namelist())
+            return sum(_count_hidden_filled_rows_of_part(file, part) for part in parts)
+    except _DAMAGED:
+        return 0
+
+
+def _parts_of_sheets(file: zipfile.ZipFile, sheet_names: Collection[str]) -> set[str]:
+    """The names of the parts that hold sheets."""
+    ids = {
+        attributes.get("r:id")
+        for tag in _SHEET.findall(_read_start(file, "xl/workbook.xml"))
+        if html.unescape((attributes := dict(_ATTRIBUTE.findall(tag))).get("name", ""))
+        in sheet_names
+    }
+    relations = [
+        dict(_ATTRIBUTE.findall(tag))
+        for tag in _RELATION.findall(_read_start(file, "xl/_rels/workbook.xml.rels"))
+    ]
+    return {
+        f"xl/{target.removeprefix('/xl/')}"
+        for relation in relations
+        if relation.get("Id") in ids and (target := relation.get("Target", ""))
+    }
+
+
+def _count_hidden_filled_rows_of_part(file: zipfile.ZipFile, name: str) -> int:
+    count, tail = 0, b""
+    with file.open(name) as part:
+        while block := part.read(READ_BYTES):
+            block = tail + block
+            end = block.rfind(b"</row>")
+            whole, tail = (block[:end], block[end:]) if end > 0 else (b"", block)
+            tail = tail[-MAX_ROW_BYTES:]
+            for row in _HIDDEN_ROW.finditer(whole):
+                row_end = whole.find(b"</row>", row.end())
+                cells = whole[row.end() : row_end if row_end >= 0 else len(whole)]
+                count += _VALUE_OF_CELL.search(cells) is not None
+    return count
 
 
 def _read_start(file: zipfile.ZipFile, name: str) -> str:

@@ -21,7 +21,7 @@ MIN_RIGHT_SHARE = 0.9
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["import", "exports", "consent", "values"])
+@pytest.mark.parametrize("folder", ["import", "exports", "consent", "values", "vendors"])
 def test_no_export_is_read_wrongly_in_silence(folder):
     cases = json.loads((FOLDER / folder / "expected.json").read_bytes())
     verdicts: dict[str, str] = {}

@@ -20,12 +20,17 @@ _DATE_STYLE = (
 
 
 def write_workbook(
-    path: Path, *sheets: Iterable[tuple[int, list]], names: Iterable[str] = ()
+    path: Path,
+    *sheets: Iterable[tuple[int, list]],
+    names: Iterable[str] = (),
+    hidden_rows: Iterable[int] = (),
+    merged: Iterable[str] = (),
 ) -> Path:
     """Write a workbook; each sheet is its rows, each of them its number and its cells.
 
     Without names the sheets are `Sheet1` and so on. A cell is a str (`#N/A` and the like become
-    errors), bool, int, float, date or None.
+    errors), bool, int, float, date or None. Each sheet has the same hidden rows, by their numbers,
+    and the same merged cells, such as `C3:C5`.
     """
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
         numbers = range(1, len(sheets) + 1)
@@ -62,8 +67,13 @@ def write_workbook(
                     written = "".join(
                         _cell(f"{column_name(n)}{row}", cell) for n, cell in enumerate(cells)
                     )
-                    sheet.write(f'<row r="{row}">{written}</row>'.encode())
-                sheet.write(b"</sheetData></worksheet>")
+                    hidden = ' hidden="1"' if row in hidden_rows else ""
+                    sheet.write(f'<row r="{row}"{hidden}>{written}</row>'.encode())
+                sheet.write(b"</sheetData>")
+                if merged:
+                    ranges = "".join(f'<mergeCell ref="{each}"/>' for each in merged)
+                    sheet.write(f"<mergeCells>{ranges}</mergeCells>".encode())
+                sheet.write(b"</worksheet>")
     return path
 
 
