@@ -128,9 +128,11 @@ _MISSING_NUMBER = re.compile(
 # What one of those has; most texts have none.
 _MAY_MISS_NUMBER = re.compile(rf"[xXχΧхХ_#0]{{2}}|[XΧХx]\s?{_SIGN}|{_SIGN}\s?[XΧХx]|\[\s*\]")
 _ROW_OF_X = re.compile(r"(?<!\w)[XΧХ]{3,}(?!\w|[\s-]?[\dXΧХ])")
-# A phone number of X in groups: XXX-XXXX, (XXX) XXX XXXX.
+# A phone number with X for most of its digits: XXX-XXXX, (XXX) XXX XXXX, 69XXXXXXXX. In that of a
+# card, `4532 XXXX XXXX 1234`, they are meant.
 _NUMBER_OF_X = re.compile(
-    r"(?<![\w+])(?:\+?\(?[XΧХ]{2,}\)?(?:[ ./-]{1,2}[XΧХ]{2,})+|x{2,}(?:[.-]x{2,})+)(?!\w)"
+    r"(?<![\w+])(?:\+?\(?\d{0,4}[XΧХ]{2,}\)?(?:[ ./-]{1,2}[XΧХ]{2,})+|\+?\d{2,4}[XΧХ]{4,}"
+    r"|x{2,}(?:[.-]x{2,})+)(?!\w|[\s-]?\d)"
 )
 _FEWEST_OF_NUMBER = 7
 # A day or a time in the letters of its parts: TT.MM.JJJJ, gg/aa/yyyy, ΩΩ:ΛΛ.
@@ -180,7 +182,7 @@ def _candidates(text: str) -> list[re.Match[str]]:
     found += [
         match
         for match in _NUMBER_OF_X.finditer(text)
-        if sum(map(str.isalpha, match[0])) >= _FEWEST_OF_NUMBER
+        if sum(map(str.isalnum, match[0])) >= _FEWEST_OF_NUMBER
     ]
     found += [
         match for match in _DAY_OR_TIME_IN_LETTERS.finditer(text) if not _asks_for_birthday(text)

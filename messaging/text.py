@@ -62,7 +62,7 @@ _FIELD_BY_MEANING = {
     Meaning.LAST_NAME: "last_name",
     Meaning.EMAIL: "email",
 }
-_CERTAIN_NAMES = (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME)
+_CERTAIN_FIELDS = (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME, Meaning.EMAIL)
 _INVISIBLE_BETWEEN_BRACES = re.compile(
     rf"(?<=\{{)[{INVISIBLE}]+(?=\{{)|(?<=\}})[{INVISIBLE}]+(?=\}})"
 )
@@ -395,11 +395,20 @@ def _fields_in_marks_of_other_programs(text: str) -> Iterator[tuple[str, str]]:
     without_tags = TAG.sub(lambda tag: " " * len(tag[0]), text)
     for match in _VARIABLE_OF_OTHER_PROGRAM.finditer(without_tags):
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match["name"])
-        field = _field_named_or_empty(name)
-        # MyName by itself may be the name of a shop.
-        is_certain = match["sign"] or "_" in name or read_heading(name).meaning in _CERTAIN_NAMES
-        if field and is_certain and not _is_in_address(match, text):
+        is_certain = match["sign"] not in ("", "@") or _is_field_and_no_name_of_a_shop(name)
+        if (
+            is_certain
+            and (field := _field_named_or_empty(name))
+            and not _is_in_address(match, text)
+        ):
             yield match[0], field
+
+
+def _is_field_and_no_name_of_a_shop(name: str) -> bool:
+    """Whether a name without a sign is a field's; `MyName` and `@vip_members` are not for sure."""
+    meaning = read_heading(name.replace("_", " ")).meaning
+    is_name = meaning == Meaning.NAME and "_" in name
+    return _fold_tag(name) in FIELD_BY_TAG or meaning in _CERTAIN_FIELDS or is_name
 
 
 def _signs_on_both_sides(before: str, after: str) -> str:

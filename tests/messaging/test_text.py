@@ -115,7 +115,8 @@ def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
     "tag",
     ["@first_name@", "@FirstName", "first_name", "FirstName", "-FIRST_NAME-", "~Contact.FirstName~",
      "!!name!!", "^name^", "**name**", "[firstname,fallback=there]", "<name|friend>",
-     "[Name; default=you]", "%name|friend%", "&FIRSTNAME", "FIRST_NAME."],
+     "[Name; default=you]", "%name|friend%", "&FIRSTNAME", "FIRST_NAME.",
+     "customer_name"],
 )  # fmt: skip
 def test_a_field_as_programs_write_it_is_a_problem_in_whatever_signs(tag):
     assert "write {{first_name}}" in text_problem_or_empty(f"Hello {tag}")
@@ -131,6 +132,7 @@ def test_what_only_programs_for_templates_write_is_a_problem(tag):
 @pytest.mark.parametrize(
     "text",
     ["*EMAIL*: a@shop.gr", "-name- ~name~ _name_", "the word ('NAME')", "MyName jewellery",
+     "@vip_members",
      "first_name@shop.gr", "a.gr/first_name https://a.gr/FirstName", "first_name.pdf", "@shop_name",
      "[Black, size=M]", "<20 | 30>", "SALE!!WOW!!", "say 'name', \"name\"", "name...name"],
 )  # fmt: skip
@@ -348,6 +350,7 @@ def test_a_name_in_brackets_names_the_tag(text, field):
 @pytest.mark.parametrize(
     "blank",
     ["XXX-XXX-XXXX", "(XXX) XXX-XXXX", "xxx-xxx-xxxx", "XX XX XX XX", "+XX XXX XXXXXX",
+     "69XXXXXXXX", "21XX XXXXXX",
      "TT.MM.JJJJ", "DD/MM/YYYY", "dd/mm/yy".upper(), "gg-aa-yyyy", "ΗΗ/ΜΜ/ΕΕΕΕ", "HH:MM", "ΩΩ:ΛΛ"],
 )  # fmt: skip
 def test_a_number_and_a_day_that_are_missing_are_a_problem(blank):
@@ -356,7 +359,8 @@ def test_a_number_and_a_day_that_are_missing_are_a_problem(blank):
 
 @pytest.mark.parametrize(
     "text",
-    ["XXX-XXX", "XXL-XXXL", "xxx xxx xxx", "sizes DD/EE/FF", "Date of birth: DD/MM/YYYY",
+    ["XXX-XXX", "XXL-XXXL", "xxx xxx xxx", "4532XXXXXXXX1234", "4532 XXXX XXXX 1234",
+     "2XXX", "S24XXX", "sizes DD/EE/FF", "Date of birth: DD/MM/YYYY",
      "Γενέθλια (ΗΗ/ΜΜ/ΕΕΕΕ)", "shop.gr/dd/mm/yyyy", "AA-BB", "10:00"],
 )  # fmt: skip
 def test_what_only_resembles_a_missing_number_or_day_is_none(text):
