@@ -82,7 +82,7 @@ _FIELD_BETWEEN_SIGNS = re.compile(
 _EMPHASIS = frozenset("*_~-–—\"'“”„‘’´`/.,:;!?¡¿+=&•·…")
 # A default beside the field: [firstname,fallback=there], <name|friend>.
 _FIELD_WITH_DEFAULT = re.compile(
-    r"[\[<%](\w[\w .]{1,38}?) ?(?:\||[,;:] ?\w+ ?=)[^\[\]<>%\n]{1,40}[\]>%]"
+    r"[\[<%](\w[\w .]{1,38}?) ?(?:\||[,;:] ?\w+ ?=|:(?=\w+[\]>%]))[^\[\]<>%\n]{1,40}[\]>%]"
 )
 # What nobody writes but for a tag of another program, whatever stands in it.
 _CERTAIN_TAG_OF_OTHER_PROGRAM = re.compile(
@@ -93,7 +93,7 @@ _CERTAIN_TAG_OF_OTHER_PROGRAM = re.compile(
 # A name as programs write it, by itself or after a sign: first_name, Contact.FirstName, $FIRSTNAME.
 _VARIABLE_OF_OTHER_PROGRAM = re.compile(
     r"(?<![\w.$@:/])(?P<sign>[$:@%&]?)(?:[A-Za-z]+\.)?"
-    r"(?P<name>[A-Za-z]+_[A-Za-z_]+|[A-Za-z][a-z]+[A-Z][A-Za-z]+|(?<=[$:@%&])[A-Z]{3,})"
+    r"(?P<name>[A-Za-z]+_[A-Za-z_]+|[A-Za-z][a-z]+[A-Z][A-Za-z]+|(?<=[$:@%&])(?:[A-Z]{3,}|[a-z]{5,}))"
     r"(?!\w|[.@-]\w)"
 )
 _SIGN_OF_HTML = re.compile(r"&(?:[a-zA-Z]{2,8}\d{0,2}|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
@@ -395,7 +395,8 @@ def _fields_in_marks_of_other_programs(text: str) -> Iterator[tuple[str, str]]:
     without_tags = TAG.sub(lambda tag: " " * len(tag[0]), text)
     for match in _VARIABLE_OF_OTHER_PROGRAM.finditer(without_tags):
         name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match["name"])
-        is_certain = match["sign"] not in ("", "@") or _is_field_and_no_name_of_a_shop(name)
+        is_of_program = match["sign"] not in ("", "@") and not name.islower()
+        is_certain = is_of_program or _is_field_and_no_name_of_a_shop(name)
         if (
             is_certain
             and (field := _field_named_or_empty(name))

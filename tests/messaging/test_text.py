@@ -115,8 +115,8 @@ def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
     "tag",
     ["@first_name@", "@FirstName", "first_name", "FirstName", "-FIRST_NAME-", "~Contact.FirstName~",
      "!!name!!", "^name^", "**name**", "[firstname,fallback=there]", "<name|friend>",
-     "[Name; default=you]", "%name|friend%", "&FIRSTNAME", "FIRST_NAME.",
-     "customer_name"],
+     "[Name; default=you]", "%name|friend%", "&FIRSTNAME", "FIRST_NAME.", "[FNAME:there]",
+     "%firstname", "customer_name"],
 )  # fmt: skip
 def test_a_field_as_programs_write_it_is_a_problem_in_whatever_signs(tag):
     assert "write {{first_name}}" in text_problem_or_empty(f"Hello {tag}")
@@ -132,7 +132,7 @@ def test_what_only_programs_for_templates_write_is_a_problem(tag):
 @pytest.mark.parametrize(
     "text",
     ["*EMAIL*: a@shop.gr", "-name- ~name~ _name_", "the word ('NAME')", "MyName jewellery",
-     "@vip_members",
+     "@vip_members", "$customer :person", "[Name: Anna] [Color:red]",
      "first_name@shop.gr", "a.gr/first_name https://a.gr/FirstName", "first_name.pdf", "@shop_name",
      "[Black, size=M]", "<20 | 30>", "SALE!!WOW!!", "say 'name', \"name\"", "name...name"],
 )  # fmt: skip
