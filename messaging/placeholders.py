@@ -264,9 +264,7 @@ def _is_blank_to_fill(blank: re.Match[str], text: str) -> bool:
 
 def _asks_for_birthday(text: str) -> bool:
     """Whether a text may ask customers for their birthday, and say how to write it."""
-    words = _WORD.findall(text)
-    phrases = (" ".join(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words)))
-    return any(read_heading(phrase).meaning is Meaning.BIRTHDAY for phrase in phrases)
+    return any(read_heading(word).meaning is Meaning.BIRTHDAY for word in _WORD.findall(text))
 
 
 def _is_number_to_fill(row: re.Match[str], text: str) -> bool:

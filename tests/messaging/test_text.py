@@ -132,7 +132,7 @@ def test_what_only_programs_for_templates_write_is_a_problem(tag):
 @pytest.mark.parametrize(
     "text",
     ["*EMAIL*: a@shop.gr", "-name- ~name~ _name_", "the word ('NAME')", "MyName jewellery",
-     "@vip_members", "$customer :person", "[Name: Anna] [Color:red]",
+     "@vip_members", "@VipMembers", "$customer :person", "[Name: Anna] [Color:red]",
      "first_name@shop.gr", "a.gr/first_name https://a.gr/FirstName", "first_name.pdf", "@shop_name",
      "[Black, size=M]", "<20 | 30>", "SALE!!WOW!!", "say 'name', \"name\"", "name...name"],
 )  # fmt: skip
