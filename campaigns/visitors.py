@@ -25,7 +25,7 @@ _PROGRAM = re.compile(
 )
 # What opens links in messages to protect or show them, by the name it gives beside a browser's.
 _SCANNER = re.compile(
-    r"barracuda|cisco|cloudmark|fireeye|forcepoint|fortinet|ironport|mimecast|ms-office|proofpoint"
+    r"barracuda|cisco|cloudmark|fireeye|forcepoint|fortinet|ironport|mimecast|ms-office|netcraft|proofpoint"
     r"|safelinks|sophos|symantec|trellix|trend ?micro|zscaler"
     r"|(?:link|uri|url)[ -]?(?:check|defen[cs]e|expand|preview|protect|scan)",
     re.IGNORECASE,

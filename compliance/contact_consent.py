@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import messages
@@ -17,6 +16,8 @@ from django.utils.translation import gettext_lazy as _
 
 from astronote.accounts.eligibility import SendingBlocked
 from astronote.common.counts import format_count
+from astronote.common.store_clock import aware_in_zone_if_naive
+from astronote.common.time_fields import LocalTimeField
 from contacts.consent_records import (
     ConsentChannel,
     ConsentRefused,
@@ -39,11 +40,7 @@ class RecordConsentForm(forms.Form):
         label=_("Agrees to"),
     )
     channel = forms.ChoiceField(choices=ConsentChannel.choices, label=_("Given"))
-    given_at = forms.DateTimeField(
-        label=_("When"),
-        widget=forms.DateTimeInput({"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        input_formats=["%Y-%m-%dT%H:%M"],
-    )
+    given_at = LocalTimeField(label=_("When"))
     place = forms.CharField(
         max_length=200, label=_("Where"), help_text=_("The branch, or the number that was called.")
     )
@@ -99,8 +96,8 @@ def ask_proof_and_record_consent_of_one_contact_action(
 def _record_entered_consent_or_raise_refused(
     contact: Contact, request: HttpRequest, *, message_type: str, channel: str, **proof: Any
 ) -> None:
-    """Record the form's consent; its time is in the store's zone."""
-    proof["given_at"] = proof["given_at"].replace(tzinfo=ZoneInfo(contact.owner.timezone))
+    """Record the form's consent; a time without an offset is in the store's zone."""
+    proof["given_at"] = aware_in_zone_if_naive(proof["given_at"], contact.owner.timezone)
     record_consent(
         contact,
         MessageType(message_type),

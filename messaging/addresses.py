@@ -120,6 +120,9 @@ _MAY_BE_JOINED = re.compile(
     r"|[,;|][\w-]+\.|\\|\w{3},\w",
     re.IGNORECASE,
 )
+# Phones make an emoji a part of an address that goes on after it: shop.ws/🔥-sale, shop.ws/a🔥/b.
+_GOES_ON = re.compile(r"[/?#&=]\w")
+_GOES_ON_AFTER_SLASH = re.compile(r"[A-Za-z0-9_-]\w")
 _ENDINGS_OF_PAGES = frozenset(("php", "asp", "aspx", "jsp", "jspx", "xhtml", "shtml", "webp"))
 _CAPITAL_ENDING = re.compile(r"(?<![\w@./-])(?!www\.)(?:[\w-]+\.)*([\w-]+)\.([A-Z][a-z]+)/\w\S*")
 _OTHER_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -307,6 +310,25 @@ def find_address_joined_to_text_or_empty(text: str) -> str:
         if joined:
             return address.written[: joined.start()].rstrip(_NOT_AT_THE_END)
     return ""
+
+
+def find_address_with_emoji_inside_or_empty(text: str) -> str:
+    """The first address that an emoji divides, such as `shop.ws/🔥sale`, up to the emoji."""
+    if text.isascii():
+        return ""
+    for address in find_web_addresses_except_bare_hosts(text):
+        end = address.end
+        while end < len(text) and _is_of_emoji(text[end]):
+            end += 1
+        goes_on = _GOES_ON_AFTER_SLASH if address.written[-1] in "/=" else _GOES_ON
+        if end > address.end and goes_on.match(text, end):
+            return address.written
+    return ""
+
+
+def _is_of_emoji(character: str) -> bool:
+    is_sign = not character.isascii() and unicodedata.category(character) in ("So", "Sk")
+    return is_sign or character == "\u200d" or "\ufe00" <= character <= "\ufe0f"
 
 
 def find_address_cut_at_apostrophe_or_empty(text: str) -> str:

@@ -16,7 +16,6 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.models import User
 from astronote.common import audit
 from astronote.common.counts import format_count
-from astronote.common.fields import compose_to_nfc
 from contacts.consent_sources import describe_consent_source
 from contacts.models import ConsentEvent, Contact
 from messaging import page_confirmations, page_opt_outs
@@ -25,6 +24,7 @@ from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.event_fields import TEXT_FIELDS, first_filled_field_as_text_or_empty
 from messaging.models import MAX_ANSWER, DirectMessage, Reply, message_classes
 from messaging.statuses import WebhookEventStatus, WebhookEventType, describe_reason
+from messaging.text import tidy
 
 ENTRIES_SHOWN = 100
 MAX_UNREAD_COUNTED = 999
@@ -109,8 +109,7 @@ def enqueue_answer(contact: Contact, text: str, *, key: str, by: User) -> Direct
         SendingBlocked: if the contact does not want messages or may not be messaged, or if the
             store may not send or cannot pay.
     """
-    # Browsers end lines by two characters; both, and accents apart, would be charged.
-    text = write_addresses_as_meant(compose_to_nfc("\n".join(text.strip().splitlines())))
+    text = write_addresses_as_meant(tidy(text))
     if not text or len(text) > MAX_ANSWER:
         raise SendingBlocked(
             gettext("an answer has 1 to %(limit)s characters") % {"limit": format_count(MAX_ANSWER)}

@@ -56,7 +56,7 @@ from messaging.direct_messages import (
 from messaging.models import WebhookEvent
 from messaging.opt_in_secrets import is_opt_in_code_of_message, tracking_id_if_confirm_token_valid
 from messaging.opt_out_line import UNSUBSCRIBE
-from messaging.text import text_problem_or_empty
+from messaging.text import text_problem_or_empty, tidy
 
 log = logging.getLogger(__name__)
 
@@ -309,7 +309,7 @@ MARK_AS_SENT = """
 
 def _add_answer_instruction_unless_link_in_wording(wording: str, sender: str) -> str:
     """The text of a request, with the tag of its link; only a number can be answered."""
-    wording = write_addresses_as_meant(wording)
+    wording = write_addresses_as_meant(tidy(wording))
     if CONFIRM_LINK_TAG in wording:
         return wording
     answer = ANSWER_BY_REPLY if sender.startswith("+") else ANSWER_BY_LINK

@@ -128,6 +128,18 @@ _MISSING_NUMBER = re.compile(
 # What one of those has; most texts have none.
 _MAY_MISS_NUMBER = re.compile(rf"[xXχΧхХ_#0]{{2}}|[XΧХx]\s?{_SIGN}|{_SIGN}\s?[XΧХx]|\[\s*\]")
 _ROW_OF_X = re.compile(r"(?<!\w)[XΧХ]{3,}(?!\w|[\s-]?[\dXΧХ])")
+# A phone number with X for most of its digits: XXX-XXXX, (XXX) XXX XXXX, 69XXXXXXXX. In that of a
+# card, `4532 XXXX XXXX 1234`, they are meant.
+_NUMBER_OF_X = re.compile(
+    r"(?<![\w+])(?:\+?\(?\d{0,4}[XΧХ]{2,}\)?(?:[ ./-]{1,2}[XΧХ]{2,})+|\+?\d{2,4}[XΧХ]{4,}"
+    r"|x{2,}(?:[.-]x{2,})+)(?!\w|[\s-]?\d)"
+)
+_FEWEST_OF_NUMBER = 7
+# A day or a time in the letters of its parts: TT.MM.JJJJ, gg/aa/yyyy, ΩΩ:ΛΛ.
+_DAY_OR_TIME_IN_LETTERS = re.compile(
+    r"(?<![\w.:/-])([^\W\d_])\1(?:(?P<between>[./-])([^\W\d_])\3(?P=between)(?:YY|([^\W\d_])\4{3})"
+    r"|:([^\W\d_])\5)(?!\w|[.:/-]\w)"
+)
 _BEGINNING_OF_NUMBER = re.compile(r"(?<![\dXΧХ])\+?\d{2,}[\s-]\Z")
 _EMPTY_BRACKETS = re.compile(r"\[[^\S\n]*\]")
 _BLANK = re.compile(r"(?<!\w)_{3,}(?!\w)")
@@ -167,6 +179,14 @@ def _candidates(text: str) -> list[re.Match[str]]:
         found += _MISSING_NUMBER.finditer(text)
     found += [match for match in _ROW_OF_X.finditer(text) if _is_number_to_fill(match, text)]
     found += [match for match in _BLANK.finditer(text) if _is_blank_to_fill(match, text)]
+    found += [
+        match
+        for match in _NUMBER_OF_X.finditer(text)
+        if sum(map(str.isalnum, match[0])) >= _FEWEST_OF_NUMBER
+    ]
+    found += [
+        match for match in _DAY_OR_TIME_IN_LETTERS.finditer(text) if not _asks_for_birthday(text)
+    ]
     empty_brackets = list(_EMPTY_BRACKETS.finditer(text))
     if len(empty_brackets) == 1:  # `[ ] yes [ ] no` is a choice
         found += empty_brackets
@@ -240,6 +260,11 @@ def _is_blank_to_fill(blank: re.Match[str], text: str) -> bool:
     if _DECORATED_LINE.fullmatch(line):
         return False
     return read_heading(_label_of(blank, text)).meaning not in _PERSONAL
+
+
+def _asks_for_birthday(text: str) -> bool:
+    """Whether a text may ask customers for their birthday, and say how to write it."""
+    return any(read_heading(word).meaning is Meaning.BIRTHDAY for word in _WORD.findall(text))
 
 
 def _is_number_to_fill(row: re.Match[str], text: str) -> bool:

@@ -9,7 +9,7 @@ import difflib
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from messaging.addresses import (
     find_address_cut_at_apostrophe_or_empty,
     find_address_joined_to_text_or_empty,
     find_address_with_capital_ending_or_empty,
+    find_address_with_emoji_inside_or_empty,
     find_broken_address_or_empty,
     find_host_in_other_form_or_empty,
     find_host_of_mixed_scripts_or_empty,
@@ -61,6 +62,7 @@ _FIELD_BY_MEANING = {
     Meaning.LAST_NAME: "last_name",
     Meaning.EMAIL: "email",
 }
+_CERTAIN_FIELDS = (Meaning.FIRST_NAME, Meaning.LAST_NAME, Meaning.FULL_NAME, Meaning.EMAIL)
 _INVISIBLE_BETWEEN_BRACES = re.compile(
     rf"(?<=\{{)[{INVISIBLE}]+(?=\{{)|(?<=\}})[{INVISIBLE}]+(?=\}})"
 )
@@ -72,18 +74,38 @@ _TAG_OF_OTHER_PROGRAM = re.compile(
     r"(?![\s_])(\w[^\[\](){}<>«»|%#*$\n]{0,38}?)(?<![\s_])"
     r"(\|\*|%+|\]+|>+|»|#+|\){2,}|_{2,}|＞+|］+|｝+|\$+|\|)"
 )
+# A field between the same signs, in turned order after it: ^name^, !!name!!. One of those that
+# emphasise is around ordinary words, too.
+_FIELD_BETWEEN_SIGNS = re.compile(
+    r"([^\w\s(){}\[\]<>«»]{1,4})([^\W\d]\w{1,38})(?=([^\w\s(){}\[\]<>«»]{1,4}))"
+)
+_EMPHASIS = frozenset("*_~-–—\"'“”„‘’´`/.,:;!?¡¿+=&•·…")
+# A default beside the field: [firstname,fallback=there], <name|friend>.
+_FIELD_WITH_DEFAULT = re.compile(
+    r"[\[<%](\w[\w .]{1,38}?) ?(?:\||[,;:] ?\w+ ?=|:(?=\w+[\]>%]))[^\[\]<>%\n]{1,40}[\]>%]"
+)
 # What nobody writes but for a tag of another program, whatever stands in it.
 _CERTAIN_TAG_OF_OTHER_PROGRAM = re.compile(
     r"\*\|[^|\n]{1,80}\|\*|\$\$[^\W\d]\w*\$\$|@@\w+@@|-=\w+=-"
+    r"|<([%?#@])[^<>\n]{1,80}\1>|\[([%?#@])[^\[\]\n]{1,80}\2\]|%%=[^%\n]{1,80}=%%"
     r"|(?<![\w#])#(?!\d)[A-ZÀ-ÞĀ-Ž_]{2,30}#(?![\w#])|(?<![\w%])%(?!\d)[A-ZÀ-ÞĀ-Ž_]{2,30}%(?![\w%])"
 )
-# A name as programs write it, after one sign: $FIRSTNAME, :first_name.
+# A name as programs write it, by itself or after a sign: first_name, Contact.FirstName, $FIRSTNAME.
 _VARIABLE_OF_OTHER_PROGRAM = re.compile(
-    r"(?<![\w.$@:/])[$:]([A-Za-z]+_[A-Za-z_]+|[A-Z]{3,}|[A-Za-z][a-z]+[A-Z][A-Za-z]+)(?![\w.])"
+    r"(?<![\w.$@:/])(?P<sign>[$:@%&]?)(?:[A-Za-z]+\.)?"
+    r"(?P<name>[A-Za-z]+_[A-Za-z_]+|[A-Za-z][a-z]+[A-Z][A-Za-z]+|(?<=[$:@%&])(?:[A-Z]{3,}|[a-z]{5,}))"
+    r"(?!\w|[.@-]\w)"
 )
 _SIGN_OF_HTML = re.compile(r"&(?:[a-zA-Z]{2,8}\d{0,2}|#\d{2,6}|#x[0-9a-fA-F]{2,5});")
 # Defaults in another program's form: {{x|default:"you"}}, {{x|default('you')}}, {{x||you}}.
-_NOT_PLAIN_DEFAULT = re.compile(r""".*\||[a-z_]+ ?(?:\(|: ?["'“‘])|(["'“”„‘’«]).*["'“”‘’»]\Z""")
+_NOT_PLAIN_DEFAULT = re.compile(
+    r""".*\||[a-z_]+ ?(?:\( ?["'“”„‘’«]|: ?["'“‘])|(["'“”„‘’«]).*["'“”‘’»]\Z"""
+)
+_FILTER = re.compile(
+    r"(?:default|fallback|capitali[sz]e|title|(?:upper|lower)(?:case)?|(?:up|down)case|trim|strip"
+    r"|escape|raw|safe)(?: ?[(:].*)?",
+    re.IGNORECASE,
+)
 _WORD_IN_DEFAULT = re.compile(r"""["'“”„‘’«]\s*([^"'“”„‘’«»]+)|\A\|\s*([^"'“”„‘’«»|()]+)""")
 # What follows a link becomes part of it: another code, or a path that is lost.
 _JOINED_AFTER_LINK = re.compile(r"[A-Za-z0-9/&=%]|[?#]\w|\.[a-z]")
@@ -97,6 +119,8 @@ _AT_START_OF_LINE = re.compile(r"(?:\A|\n)[^\S\n]*\Z")
 _LEFT_AT_START = re.compile(r"[,.;:!?]*[^\S\n]*")
 _SINGLE_SPACED = re.compile(r"\S+(?: \S+)*")
 _SPACES = re.compile(r"[^\S\n]+")
+# Programs for documents write the last ones where a paragraph goes on in a new line.
+_OTHER_LINE_BREAK = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 _AROUND_LINE_BREAK = re.compile(r" *\n *")
 
 
@@ -167,7 +191,7 @@ class Template:
             text: the text.
             custom_keys: keys of custom fields whose tags are known, too.
         """
-        text = _INVISIBLE_BETWEEN_BRACES.sub("", unicodedata.normalize("NFC", text))
+        text = _INVISIBLE_BETWEEN_BRACES.sub("", _compose_without_useless_invisible(text))
         self.tags, self._literals = _split_at_tags(text, custom_keys)
         self.fields = frozenset(tag.field for tag in self.tags)
         self.unknown_tags = [
@@ -299,6 +323,7 @@ def text_problem_or_empty(
     """
     for tag in other_tags:
         text = text.replace(tag, "")
+    text = _INVISIBLE_BETWEEN_BRACES.sub("", text)
     template = Template(text, custom_keys)
     unknown = template.unknown_tags
     if not unknown:
@@ -328,7 +353,7 @@ def text_problem_or_empty(
 def _problem_of_defaults_in_other_syntax(tags: Iterable[Tag]) -> str:
     """What is wrong with the defaults of tags, if one is no plain text."""
     for tag in tags:
-        if _NOT_PLAIN_DEFAULT.match(tag.default):
+        if _NOT_PLAIN_DEFAULT.match(tag.default) or _FILTER.fullmatch(tag.default):
             word = _WORD_IN_DEFAULT.search(tag.default)
             plain = (word and (word[1] or word[2]).strip()) or "there"
             return gettext("%(default)s is sent as it is written: write {{%(tag)s|%(plain)s}}.") % {
@@ -341,27 +366,58 @@ def _problem_of_defaults_in_other_syntax(tags: Iterable[Tag]) -> str:
 
 def _problem_of_other_programs_tags(text: str) -> str:
     """What is wrong if the text has a field in the marks of another program; they are no tags."""
-    for match in _TAG_OF_OTHER_PROGRAM.finditer(text):
-        field = _field_named_or_empty(match[2])
-        is_ordinal = match[1] == "[" and re.match(r" \d", text[match.end() :])  # [first] 50 guests
-        if field and not is_ordinal and not (match[1][0] == "[" and _is_in_address(match, text)):
-            return gettext("%(text)s is no tag: write {{%(tag)s}}.") % {
-                "text": match[0],
-                "tag": field,
-            }
-    for match in _VARIABLE_OF_OTHER_PROGRAM.finditer(text):
-        spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match[1])
-        if (field := _field_named_or_empty(spaced)) and not _is_in_address(match, text):
-            return gettext("%(text)s is no tag: write {{%(tag)s}}.") % {
-                "text": match[0],
-                "tag": field,
-            }
+    for written, field in _fields_in_marks_of_other_programs(text):
+        return gettext("%(text)s is no tag: write {{%(tag)s}}.") % {"text": written, "tag": field}
     for match in _CERTAIN_TAG_OF_OTHER_PROGRAM.finditer(text):
         if not _is_in_address(match, text):
             return gettext(
                 "%(text)s looks like a tag of another program, and is sent as it is written: write"
                 " a tag such as {{first_name}}, or leave out its signs."
             ) % {"text": match[0]}
+    return ""
+
+
+def _fields_in_marks_of_other_programs(text: str) -> Iterator[tuple[str, str]]:
+    """What is written as a tag of another program, and our field that is meant."""
+    for match in _TAG_OF_OTHER_PROGRAM.finditer(text):
+        field = _field_named_or_empty(match[2])
+        is_ordinal = match[1] == "[" and re.match(r" \d", text[match.end() :])  # [first] 50 guests
+        if field and not is_ordinal and not (match[1][0] == "[" and _is_in_address(match, text)):
+            yield match[0], field
+    for match in _FIELD_WITH_DEFAULT.finditer(text):
+        if (field := _field_named_or_empty(match[1])) and not _is_in_address(match, text):
+            yield match[0], field
+    for match in _FIELD_BETWEEN_SIGNS.finditer(text):
+        signs = _signs_on_both_sides(match[1], match[3])
+        is_emphasis = _EMPHASIS.issuperset(signs) and len(set(signs)) == len(signs)
+        if not is_emphasis and (field := _field_named_or_empty(match[2])):
+            yield f"{signs}{match[2]}{match[3][: len(signs)]}", field
+    without_tags = TAG.sub(lambda tag: " " * len(tag[0]), text)
+    for match in _VARIABLE_OF_OTHER_PROGRAM.finditer(without_tags):
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", match["name"])
+        is_of_program = match["sign"] not in ("", "@") and not name.islower()
+        is_certain = is_of_program or _is_field_and_no_name_of_a_shop(name)
+        if (
+            is_certain
+            and (field := _field_named_or_empty(name))
+            and not _is_in_address(match, text)
+        ):
+            yield match[0], field
+
+
+def _is_field_and_no_name_of_a_shop(name: str) -> bool:
+    """Whether a name without a sign is a field's; `MyName` and `@vip_members` are not for sure."""
+    meaning = read_heading(name.replace("_", " ")).meaning
+    is_name = meaning == Meaning.NAME and "_" in name
+    return _fold_tag(name) in FIELD_BY_TAG or meaning in _CERTAIN_FIELDS or is_name
+
+
+def _signs_on_both_sides(before: str, after: str) -> str:
+    """The signs at the end of `before` that are, in turned order, at the beginning of `after`."""
+    for length in range(min(len(before), len(after)), 0, -1):
+        signs = before[-length:]
+        if signs[::-1] == after[:length]:
+            return signs
     return ""
 
 
@@ -432,7 +488,8 @@ def address_problem_or_empty(text: str) -> str:
         return gettext(
             "%(address)s: write ' for ’ if it is a part of the address, else put a space before it."
         ) % {"address": address}
-    if address := find_address_joined_to_text_or_empty(text):
+    address = find_address_joined_to_text_or_empty(text)
+    if address or (address := find_address_with_emoji_inside_or_empty(text)):
         return gettext(
             "Put a space after %(address)s: what is joined to it becomes a part of the link."
         ) % {"address": address}
@@ -463,6 +520,24 @@ def clean_value_or_empty_if_placeholder(value: str) -> str:
     return value
 
 
+def tidy(text: str) -> str:
+    """A text without tags as it is sent: composed, single-spaced, without what only costs.
+
+    Line breaks stay.
+    """
+    return _collapse_spaces_within_lines(_compose_without_useless_invisible(text))
+
+
+def _compose_without_useless_invisible(text: str) -> str:
+    """The text composed (NFC), and without invisible characters if it is in GSM but for them.
+
+    Emoji and some scripts need them; elsewhere they only make a text Unicode.
+    """
+    text = unicodedata.normalize("NFC", text)
+    visible = _INVISIBLE.sub("", text)
+    return visible if _GSM.fullmatch(_SPACES.sub(" ", visible)) else text
+
+
 def _collapse_spaces_within_lines(text: str) -> str:
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = _OTHER_LINE_BREAK.sub("\n", text)
     return _AROUND_LINE_BREAK.sub("\n", _SPACES.sub(" ", text)).strip()

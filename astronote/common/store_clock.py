@@ -72,6 +72,14 @@ def local_to_aware(local: datetime, zone_name: str) -> datetime:
     )
 
 
+def aware_in_zone_if_naive(at: datetime, zone_name: str) -> datetime:
+    """A time that somebody names of the past; one without an offset is local.
+
+    Of a time that clocks show twice it is the first.
+    """
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone_name))
+
+
 def clock_time_with_zone_and_offset(moment: datetime) -> str:
     """A local time such as `03:30 EEST (UTC+03:00)`."""
     return f"{moment:%H:%M} {moment:%Z} (UTC{moment.isoformat()[-6:]})"

@@ -15,6 +15,7 @@ from astronote.common.store_clock import (
     clock_time_with_zone_and_offset,
     local_to_aware,
 )
+from astronote.common.time_fields import LocalTimeField
 from campaigns import actions, schedule, service_campaigns
 from campaigns.models import (
     FINAL_CAMPAIGN_STATUSES,
@@ -223,18 +224,14 @@ class ScheduleForm(ActionForm):
     A time that the store's clocks show twice is asked about: the form has `reading` then.
     """
 
-    at = forms.DateTimeField(
-        label=_("At"),
-        widget=forms.DateTimeInput({"type": "datetime-local"}),
-        input_formats=["%Y-%m-%dT%H:%M"],
-    )
+    at = LocalTimeField(label=_("At"))
 
     def clean(self) -> dict[str, Any]:
         """`at` as the moment that is meant."""
-        if "at" in self.cleaned_data:
-            local = self.cleaned_data["at"].replace(tzinfo=None)
+        at = self.cleaned_data.get("at")
+        if at and at.tzinfo is None:
             try:
-                self.cleaned_data["at"] = local_to_aware(local, self.campaign.owner.timezone)
+                self.cleaned_data["at"] = local_to_aware(at, self.campaign.owner.timezone)
             except ComesTwice as twice:
                 self._take_chosen_reading_or_ask_which_of_two(twice)
             except ValueError as error:

@@ -32,6 +32,8 @@ from unfold.widgets import (
 from astronote.common import audit
 from astronote.common.admin_lists import ReadOnlyAdmin
 from astronote.common.sql import database_now
+from astronote.common.store_clock import aware_in_zone_if_naive
+from astronote.common.time_fields import LocalTimeField
 from astronote.operations.first_day import first_steps_context
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.custom_cells import choices_of_store, is_custom
@@ -78,6 +80,7 @@ class UploadForm(forms.ModelForm):
         help_text=_("Also add the contacts to this list; it is created if it does not exist."),
     )
 
+    consent_at = LocalTimeField(required=False, label=_("Consent given at"))
     encoding = forms.CharField(
         max_length=40,
         required=False,
@@ -124,7 +127,6 @@ class UploadForm(forms.ModelForm):
         labels = {
             "owner": _("Store"),
             "consent_source": _("Consent"),
-            "consent_at": _("Consent given at"),
             "consent_wording": _("Wording"),
             "consent_version": _("Version of the wording"),
         }
@@ -136,6 +138,8 @@ class UploadForm(forms.ModelForm):
         """
         data = cast("dict[str, Any]", super().clean())
         if not self.errors:
+            if at := data["consent_at"]:
+                data["consent_at"] = aware_in_zone_if_naive(at, data["owner"].timezone)
             try:
                 with transaction.atomic():
                     self._create_import_and_store_plan_or_refuse(data)

@@ -6,10 +6,16 @@ from django.urls import reverse
 
 from contacts.models import Contact
 from tests.browser.test_admin_pages import PASSWORD
+from tests.support.browser import DESKTOP, PHONE
 from tests.support.factories import make_list, make_store
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TEXT = "Γεια σου {{first_name}}, “μόνο σήμερα” όλα τα παπούτσια στη μισή τιμή – έλα!"
+LINK = "https://shop.gr/προσφορές/γυναικεία-παπούτσια/μποτάκια"
+CUT_OFF = """
+    return [...document.querySelectorAll("code")].filter(
+        code => code.getBoundingClientRect().right > window.innerWidth).map(code => code.innerText)
+"""
 
 
 def test_a_greek_text_with_typographic_quotes_is_priced_and_its_cheaper_form_is_used(
@@ -35,4 +41,9 @@ def test_a_greek_text_with_typographic_quotes_is_priced_and_its_cheaper_form_is_
     browser.wait_for('ΓEIA ΣOY ΓIΩPΓOΣ, "MONO ΣHMEPA"')
     browser.wait_until(lambda: "make the text Unicode" not in browser.text)
     browser.screenshot(tmp_path / "after.png")
+    browser.type("message_text", LINK)
+    browser.wait_for("where they lead")
+    for size in (DESKTOP, PHONE):
+        browser.in_size(size)
+        assert browser.driver.execute_script(CUT_OFF) == [], "a long address is on several lines"
     browser.look_for_barriers()

@@ -141,6 +141,33 @@ def test_the_form_offers_both_readings_of_a_time_that_comes_twice(admin_client, 
     assert f"03:30 {'EEST' if offset == 3 else 'EET'}" in listed
 
 
+@pytest.mark.parametrize("offset", ["+14:00", "Z", "-03:30"])
+def test_an_offset_counts_in_the_form_as_in_the_command(admin_client, offset):
+    store = make_store(timezone="Europe/Athens")
+    at = f"{timezone.now() + timedelta(days=30):%Y-%m-%d}T10:00{offset}"
+    starts = set()
+    for schedule_by in ("form", "command"):
+        campaign = make_campaign(store, make_list(store, 0, name=schedule_by))
+        if schedule_by == "form":
+            address = f"/admin/campaigns/campaign/{campaign.pk}/do/schedule/"
+            admin_client.post(address, {"at": at})
+        else:
+            call_command("campaign", "schedule", str(campaign.pk), f"--at={at}")
+        campaign.refresh_from_db()
+        starts.add(campaign.scheduled_at)
+    assert starts == {datetime.fromisoformat(at)}
+
+
+def test_a_day_without_a_time_is_asked_about(admin_client):
+    campaign = make_campaign(make_store(), None, to_everybody=True)
+    tomorrow = f"{timezone.now() + timedelta(days=1):%Y-%m-%d}"
+    address = f"/admin/campaigns/campaign/{campaign.pk}/do/schedule/"
+    asked = admin_client.post(address, {"at": tomorrow}).text
+    assert f"{tomorrow} is no day with a time: write it as" in asked
+    campaign.refresh_from_db()
+    assert campaign.status == "draft"
+
+
 def test_a_reading_of_another_time_is_not_taken(admin_client):
     store = make_store(timezone="Europe/Athens")
     campaign = make_campaign(store, make_list(store, 1))

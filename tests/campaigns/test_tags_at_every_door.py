@@ -263,6 +263,18 @@ def test_each_door_for_texts_takes_what_can_be_sent(alice, operator, client, tmp
     assert CampaignMessage.objects.count() == 2 and DirectMessage.objects.count() == 3
 
 
+def test_an_answer_and_a_question_have_nothing_that_only_costs(alice, operator):
+    make_list(alice, 1)
+    text = "Open\u00a0at  9\t\u200b\u202ato 5\u202c\u2028see\u00adyou"
+    enqueue_answer(Contact.objects.get(), text, key="1", by=operator)
+    Contact.objects.update(is_subscribed=False, unsubscribed_at=None)
+    User.objects.filter(pk=alice.pk).update(double_opt_in=True, opt_in_wording=text)
+    get_or_send_opt_in_request(Contact.objects.get(), by=operator)
+    answer, question = DirectMessage.objects.order_by("pk")
+    assert (answer.text, answer.segments) == ("Open at 9 to 5\nseeyou", 1)
+    assert question.text.startswith("Open at 9 to 5\nseeyou\n") and question.segments == 1
+
+
 def test_an_answer_and_a_question_have_addresses_as_they_are_meant(alice, operator):
     make_list(alice, 1)
     text = "See shop.gr/a?b=1&amp;c\u2011d and 𝘀𝗵𝗼𝗽.gr/𝗮"

@@ -27,6 +27,7 @@ PEOPLE = [
 PROGRAMS = [
     f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} HeadlessChrome/120.0",
     f"Mozilla/5.0 (Windows NT 10.0) {CHROME} Proofpoint",
+    f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} Netcraft",
     f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) {CHROME} (compatible; Googlebot/2.1)",
     f"Mozilla/5.0 (X11; Linux x86_64) {CHROME} NewPreviewer (+https://chat.example/about)",
     "Mozilla/4.0 (compatible; ms-office; MSOffice 16)",

@@ -1,6 +1,6 @@
 """Consents and opt-outs that an operator records, in the admin and on the command line."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from io import StringIO
 from zoneinfo import ZoneInfo
 
@@ -73,6 +73,14 @@ def test_a_consent_on_paper_is_recorded_with_its_proof_and_the_operator(client, 
     entry = AuditEntry.objects.get(action="consent recorded")
     assert (entry.actor, entry.owner) == (operator, contact.owner)
     assert entry.details == {"messages": "marketing", "source": "paper"}
+
+
+def test_the_offset_of_a_time_counts_and_a_day_alone_is_no_time(client, contact, operator):
+    at, _written = local(days=2)
+    asked = record(client, contact, given_at=f"{at:%Y-%m-%d}")
+    assert "is no day with a time" in asked.text and not contact.is_subscribed
+    record(client, contact, given_at=at.astimezone(UTC).isoformat())
+    assert contact.gdpr_consent_at == at
 
 
 @pytest.mark.parametrize("missing", ["place", "wording", "document", "given_at", "channel"])

@@ -1,7 +1,10 @@
 """The pages of an import: what is not used, a refused file, and what follows the result."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.management import call_command
 
 from contacts.importing import lifecycle, planning
 from contacts.models import ContactImport, List
@@ -23,6 +26,23 @@ def test_a_refused_file_keeps_what_was_typed_and_leaves_nothing(admin_client):
     assert (form["list_name"].value(), form["consent_source"].value()) == ("Spring", "paper")
     assert str(form["owner"].value()) == str(store.pk)
     assert not ContactImport.objects.exists() and not List.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"), [("2026-05-04T12:00", 9), ("2026-05-04T12:00+02:00", 10), ("", None)]
+)
+def test_the_time_of_a_consent_is_on_the_stores_clock(admin_client, tmp_path, written, hour):
+    store = make_store(timezone="Europe/Athens")
+    path = tmp_path / "new.csv"
+    path.write_bytes(b"phone,first name\n+306900000099,Nina\n")
+    consent = {"consent_source": "paper", "consent_wording": "Yes", "consent_at": written}
+    with path.open("rb") as file:
+        admin_client.post(ADD, {"owner": store.pk, "file": file, **consent})
+    told = {"consent_at": datetime.fromisoformat(written) if written else None}
+    call_command("import_contacts", store.email, path, consent="paper", **told)
+    times = set(ContactImport.objects.values_list("consent_at", flat=True))
+    assert ContactImport.objects.count() == 2
+    assert times == {hour and datetime(2026, 5, 4, hour, tzinfo=UTC)}
 
 
 def test_columns_that_are_not_used_are_pointed_out(admin_client):

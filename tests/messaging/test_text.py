@@ -15,6 +15,7 @@ from messaging.text import (
     clean_value_or_empty_if_placeholder,
     count_parts,
     text_problem_or_empty,
+    tidy,
 )
 
 
@@ -111,6 +112,35 @@ def test_a_tag_of_another_program_is_a_problem_that_names_ours(text, hint):
 
 
 @pytest.mark.parametrize(
+    "tag",
+    ["@first_name@", "@FirstName", "first_name", "FirstName", "-FIRST_NAME-", "~Contact.FirstName~",
+     "!!name!!", "^name^", "**name**", "[firstname,fallback=there]", "<name|friend>",
+     "[Name; default=you]", "%name|friend%", "&FIRSTNAME", "FIRST_NAME.", "[FNAME:there]",
+     "%firstname", "customer_name"],
+)  # fmt: skip
+def test_a_field_as_programs_write_it_is_a_problem_in_whatever_signs(tag):
+    assert "write {{first_name}}" in text_problem_or_empty(f"Hello {tag}")
+
+
+@pytest.mark.parametrize(
+    "tag", ["<%= name %>", "<?name?>", "<#offer#>", "[%offer | you%]", "%%=v(@x)=%%", "[@offer@]"]
+)
+def test_what_only_programs_for_templates_write_is_a_problem(tag):
+    assert f"{tag} looks like a tag" in text_problem_or_empty(f"Hello {tag}, hi")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*EMAIL*: a@shop.gr", "-name- ~name~ _name_", "the word ('NAME')", "MyName jewellery",
+     "@vip_members", "@VipMembers", "$customer :person", "[Name: Anna] [Color:red]",
+     "first_name@shop.gr", "a.gr/first_name https://a.gr/FirstName", "first_name.pdf", "@shop_name",
+     "[Black, size=M]", "<20 | 30>", "SALE!!WOW!!", "say 'name', \"name\"", "name...name"],
+)  # fmt: skip
+def test_what_only_resembles_a_field_of_a_program_is_none(text):
+    assert not text_problem_or_empty(f"a {text} b")
+
+
+@pytest.mark.parametrize(
     "default",
     [
         "default:'φίλε'",
@@ -178,6 +208,37 @@ def test_what_is_joined_to_an_address_is_a_problem(joined):
 )  # fmt: skip
 def test_a_path_that_only_looks_joined_is_none(path):
     assert not text_problem_or_empty(f"See https://shop.example/{path} now")
+
+
+@pytest.mark.parametrize("filter", ["title", "Capitalize", "upper", "default", "default(friend)"])
+def test_a_filter_of_another_program_is_no_default(filter):
+    problem = text_problem_or_empty(f"Hi {{{{first_name|{filter}}}}}")
+    assert f"{filter} is sent as it is written: write {{{{first_name|there}}}}" in problem
+
+
+@pytest.mark.parametrize("default", ["amigo(a)", "cher(e) client(e)", "entitled", "raw food fan"])
+def test_a_default_of_ordinary_words_is_filled_in(default):
+    text = f"Hi {{{{first_name|{default}}}}}!"
+    assert not text_problem_or_empty(text)
+    assert Template(text).render({"first_name": ""}) == f"Hi {default}!"
+
+
+@pytest.mark.parametrize("break_", ["\r\n", "\r", "\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_a_line_break_of_any_program_is_one(break_):
+    assert Template(f"One {break_} two").render({}) == "One\ntwo"
+    assert tidy(f"One {break_} two") == "One\ntwo"
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [("ze\u200bro \ufeffco\u00adst", "zero cost"), ("\u202a+30 210\u202c", "+30 210"),
+     ("10\u00a0€\u2060", "10 €"), ("e\u200d\u0301", "e\u200d\u0301"), ("❤\ufe0f", "❤\ufe0f"),
+     ("1\ufe0f\u20e3", "1\ufe0f\u20e3"), ("👩\u200d🍳", "👩\u200d🍳"),
+     ("می\u200cخواهم", "می\u200cخواهم"), ("cafe\u0301", "café"), ("a \t b", "a b")],
+)  # fmt: skip
+def test_what_nobody_sees_is_sent_only_where_it_does_something(written, sent):
+    assert Template(f"Hi {written} ok").render({}) == f"Hi {sent} ok"
+    assert tidy(f"Hi {written} ok") == f"Hi {sent} ok"
 
 
 @pytest.mark.parametrize(
@@ -284,6 +345,48 @@ def test_what_was_to_be_replaced_is_a_problem(placeholder):
 )  # fmt: skip
 def test_a_name_in_brackets_names_the_tag(text, field):
     assert f"write {{{{{field}}}}}" in text_problem_or_empty(text)
+
+
+@pytest.mark.parametrize(
+    "blank",
+    ["XXX-XXX-XXXX", "(XXX) XXX-XXXX", "xxx-xxx-xxxx", "XX XX XX XX", "+XX XXX XXXXXX",
+     "69XXXXXXXX", "21XX XXXXXX",
+     "TT.MM.JJJJ", "DD/MM/YYYY", "dd/mm/yy".upper(), "gg-aa-yyyy", "ΗΗ/ΜΜ/ΕΕΕΕ", "HH:MM", "ΩΩ:ΛΛ"],
+)  # fmt: skip
+def test_a_number_and_a_day_that_are_missing_are_a_problem(blank):
+    assert f"{blank} is sent as it is" in text_problem_or_empty(f"Valid until {blank}!")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["XXX-XXX", "XXL-XXXL", "xxx xxx xxx", "4532XXXXXXXX1234", "4532 XXXX XXXX 1234",
+     "2XXX", "S24XXX", "sizes DD/EE/FF", "Date of birth: DD/MM/YYYY",
+     "Γενέθλια (ΗΗ/ΜΜ/ΕΕΕΕ)", "shop.gr/dd/mm/yyyy", "AA-BB", "10:00"],
+)  # fmt: skip
+def test_what_only_resembles_a_missing_number_or_day_is_none(text):
+    assert not text_problem_or_empty(f"{text} now")
+
+
+@pytest.mark.parametrize(
+    "address", ["https://shop.ws/🔥sale", "shop.ws/a🔥/b", "https://a.ws/?q=❤️red", "a.ws/x🔥?b=1"]
+)
+def test_an_emoji_within_an_address_is_a_problem(address):
+    assert "Put a space after" in text_problem_or_empty(f"Go {address} now")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.ws/sale🔥Only today",
+        "a.ws/🔥",
+        "a.ws/a🔥 /b",
+        "🔥a.ws/b",
+        "a.ws/🔥🔥 sale",
+        "a.ws/b👉🏽x",
+    ],
+)
+def test_an_emoji_beside_an_address_is_none(text):
+    assert not text_problem_or_empty(f"Go {text}")
 
 
 def test_the_first_placeholder_is_named():

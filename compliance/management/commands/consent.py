@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -12,6 +11,7 @@ from astronote.accounts.eligibility import SendingBlocked
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.command_times import time_or_day_argument
 from astronote.common.counts import counted_in_english
+from astronote.common.store_clock import aware_in_zone_if_naive
 from compliance import rights
 from contacts.consent_records import (
     ConsentChannel,
@@ -91,7 +91,7 @@ class Command(BaseCommand):
             raise CommandError("name --given, --at and one type of --messages")
         consent = RecordedConsent(
             channel=ConsentChannel(options["given"]),
-            given_at=at if at.tzinfo else at.replace(tzinfo=ZoneInfo(contact.owner.timezone)),
+            given_at=aware_in_zone_if_naive(at, contact.owner.timezone),
             place=options["place"],
             wording=options["wording"],
             version=options["wording_version"],

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from astronote.accounts.lookup import get_store_or_command_error
 from astronote.common.command_times import time_or_day_argument
 from astronote.common.counts import counted_in_english
 from astronote.common.progress import wait_with_progress_bar
+from astronote.common.store_clock import aware_in_zone_if_naive
 from contacts.importing import lifecycle, planning
 from contacts.importing.custom_cells import is_custom
 from contacts.importing.headings import heading_without_legend
@@ -86,7 +86,11 @@ class Command(BaseCommand):
             help="where these customers agreed to marketing; without it they are stored, but not "
             "marketed to",
         )
-        parser.add_argument("--consent-at", type=time_or_day_argument, help="when they agreed")
+        parser.add_argument(
+            "--consent-at",
+            type=time_or_day_argument,
+            help="when they agreed; store-local, or with zone",
+        )
         parser.add_argument(
             "--consent-wording",
             default="",
@@ -146,7 +150,7 @@ class Command(BaseCommand):
                 consent_source=options["consent"],
                 consent_wording=options["consent_wording"],
                 consent_version=options["consent_version"],
-                consent_at=timezone.make_aware(at) if at and at.tzinfo is None else at,
+                consent_at=at and aware_in_zone_if_naive(at, owner.timezone),
             )
         except ImportRefused as refused:
             raise CommandError(refused.command_line_text()) from None

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -19,6 +18,7 @@ from astronote.accounts.lookup import (
 )
 from astronote.accounts.models import User
 from astronote.common.command_times import time_or_day_argument
+from astronote.common.store_clock import aware_in_zone_if_naive
 from messaging.billing import adjustments, invoices, payments, profiles, subscriptions
 from messaging.billing.low_balance import set_low_balance_alert
 from messaging.billing.models import (
@@ -260,7 +260,7 @@ def _describe_adjustment(adjustment: PaymentAdjustment) -> dict[str, Any]:
 
 
 def _on_store_clock(at: datetime | None, store: User) -> datetime | None:
-    return at.replace(tzinfo=ZoneInfo(store.timezone)) if at and at.tzinfo is None else at
+    return at and aware_in_zone_if_naive(at, store.timezone)
 
 
 def _provider_ids(pairs: list[str]) -> dict[str, str]:
