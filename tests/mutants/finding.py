@@ -63,6 +63,10 @@ NOT_LIMITS = {
     "second",
     "uid",
     "gid",
+    # How much is done in one go, or kept to be quicker: changes only speed.
+    "chunk_size",
+    "batch_size",
+    "maxsize",
 }
 # How much is done in one go: more or less of it changes only speed.
 _PIECES = re.compile(r"_?(CHUNK|PIECE|BUFFER|AT_ONCE)\w*")
@@ -75,7 +79,8 @@ _FLIPPED = {
 }  # fmt: skip
 _BOUNDARIES = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _OF_A_STORE = re.compile(r"(\w+__)?owner(_id|__\w+)?")
-_LOCK = re.compile(r"only_one|\w*lock\w*|\w+_window")
+# A lock, but no block.
+_LOCK = re.compile(r"only_one|(\w*_)?(un)?lock(?!ed)\w*|\w+_window|flock")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
