@@ -16,6 +16,7 @@ from tests.mutants import finding
 from tests.mutants.finding import Mutant, Source
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -131,7 +132,8 @@ class TestChooser:
         classes = [node for node in outer if isinstance(node, ast.ClassDef)]
         tests: set[str] = set()
         if names:
-            tests = self._of_users(source, _with_dependents(source.tree, names))
+            names = _with_dependents(source.tree, names)
+            tests = self._of_users(source, names) | self._naming_constant(mutant.path, names)
             # What uses an attribute of a class names the class, or got it from who does.
             word = classes[-1].name if classes else Path(mutant.path).stem
             for other in self.sources.values():
@@ -168,6 +170,22 @@ class TestChooser:
             test
             for test in self.measured.seconds
             if word.search(self._test_files[test.partition("::")[0]].text)
+        }
+
+    def _naming_constant(self, path: str, names: set[str]) -> set[str]:
+        """The tests that read one of the module's constants themselves, or whose cases do."""
+        readers: set[tuple[str, str]] = set()
+        modules = {test.partition("::")[0] for test in self._naming(path)}
+        for module in modules:
+            tree = self._test_files[module].tree
+            readers |= {(module, f.name) for f in _functions(tree) if names & _names(f)}
+            if any(names & _names(one) for one in tree.body if not isinstance(one, _DEFINITIONS)):
+                readers.add((module, ""))
+        return {
+            test
+            for test in self.measured.seconds
+            if (module := test.partition("::")[0]) in modules
+            and readers & {(module, ""), (module, test.rpartition("::")[2].partition("[")[0])}
         }
 
     @cached_property

@@ -244,7 +244,8 @@ def test_a_seed_draws_the_same_mutants_evenly():
 
 SHORT, SLOW = "tests/test_stock.py::test_short", "tests/test_stock.py::test_slow"
 READ, READ_TWO = "tests/test_sales.py::test_read[1]", "tests/test_sales.py::test_read[2]"
-SECONDS = {SHORT: 0.2, READ: 0.1, READ_TWO: 0.1, SLOW: 3.0}
+LIMIT, LIMIT_TEST = "tests/test_stock.py::test_limit", "def test_limit():\n    stock.MOST\n"
+SECONDS = {LIMIT: 0.3, SHORT: 0.2, READ: 0.1, READ_TWO: 0.1, SLOW: 3.0}
 PRODUCT = """
 MOST = 50
 QUERY = f"SELECT a WHERE b = {MOST}"
@@ -271,8 +272,8 @@ def chooser(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "stock.py").write_text(PRODUCT)
     (tmp_path / "tests").mkdir()
-    for name in ("stock", "sales"):
-        (tmp_path / "tests" / f"test_{name}.py").write_text(f"from shop import {name}\n")
+    for name, text in (("stock", LIMIT_TEST), ("sales", "")):
+        (tmp_path / "tests" / f"test_{name}.py").write_text(f"from shop import {name}\n{text}")
     line = {text: n for n, text in enumerate(PRODUCT.split("\n"), 1)}
     ran = {
         line["    return rows[:MOST]"]: [SHORT],
@@ -289,7 +290,8 @@ def chooser(tmp_path):
 @pytest.mark.parametrize(
     ("text", "tests"),
     [
-        ("50", [SHORT, SLOW, READ, READ_TWO]),  # by name, and by the name of what is made of it
+        # By name, also in a test itself, and by the name of what is made of it.
+        ("50", [SHORT, LIMIT, SLOW, READ, READ_TWO]),
         ("QUERY, ", [SLOW, READ, READ_TWO]),  # within a call of several lines
         ("b = ", [SLOW, READ, READ_TWO]),
         ("7", [SHORT, SLOW, READ, READ_TWO]),  # no test runs it: all tests of the file
