@@ -5,6 +5,7 @@ store, of which the second is named.
 """
 
 import json
+from datetime import date, timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -16,6 +17,7 @@ from campaigns.models import (
     Campaign,
     CampaignMessage,
     ExportRun,
+    PublicSignupEvent,
     Segment,
 )
 from campaigns.signup.models import NfcTag
@@ -206,6 +208,21 @@ def test_exports_are_listed_of_one_store(stores, capsys):
     call_command("exports", "list", stores[1].pk)
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == [str(runs[2].pk), str(runs[1].pk)]
+
+
+def test_commands_list_the_fifty_newest_exports_and_sign_ups(stores, capsys):
+    store = stores[1]
+    tag = NfcTag.objects.create(owner=store, label="door")
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(51)]
+    ExportRun.objects.bulk_create(
+        ExportRun(owner=store, content="clicks", range_start=day, range_end=day) for day in days
+    )
+    PublicSignupEvent.objects.bulk_create(
+        PublicSignupEvent(owner=store, tag=tag, payload={}, key=str(n)) for n in range(51)
+    )
+    call_command("exports", "list", store.pk)
+    assert len(capsys.readouterr().out.splitlines()) == 50
+    assert len(told(capsys, "signup", "signups", store.pk)) == 50
 
 
 def test_an_operator_is_changed_by_the_address():

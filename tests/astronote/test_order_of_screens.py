@@ -1,6 +1,7 @@
 """What the apps bring to the screens, in the order in which operators see it."""
 
 import pytest
+from django.contrib import admin
 
 from astronote.operations import registry
 from contacts import contact_page
@@ -113,3 +114,16 @@ def test_nothing_that_the_apps_bring_is_missing(name):
 
 def test_no_action_of_a_contacts_page_is_missing():
     assert {action.name for action in contact_page.contact_actions} == CONTACT_ACTIONS
+
+
+def test_no_column_is_hidden_by_a_field_of_its_name():
+    """Django shows the field, and never asks the method that would write it for people."""
+    hidden = [
+        f"{model._meta.label}.{name}"
+        for model, shown in admin.site._registry.items()
+        for name in {*shown.list_display, *shown.readonly_fields}
+        if isinstance(name, str)
+        and name in {field.name for field in model._meta.get_fields()}
+        and hasattr(type(shown), name)
+    ]
+    assert hidden == []

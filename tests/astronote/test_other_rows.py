@@ -1,25 +1,29 @@
 """A page, file or notice has the rows that belong to it, though others of the kind are beside."""
 
 import pytest
+from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
+from django_otp_webauthn.models import WebAuthnCredential
 
+from astronote.accounts import second_factor
 from astronote.accounts.models import Operator
 from astronote.accounts.password_links import ForgottenPasswordForm
 from astronote.models import AuditEntry, User
 from campaigns import enqueue
 from campaigns.admin.report_pages import campaign_progress_and_report_context
-from campaigns.models import Campaign
+from campaigns.models import Campaign, ExportRun
 from campaigns.service_campaigns import (
     ask_for_confirmation,
     confirmation_request_for_current_settings,
 )
+from compliance import off_boarding
 from compliance.known_numbers import iter_known_numbers
 from contacts.importing import lifecycle
 from contacts.models import Contact, RejectedRow
-from messaging.billing import adjustments, payments
+from messaging.billing import adjustments, payments, profiles
 from messaging.billing.low_balance import low_balance_notices, set_low_balance_alert
-from messaging.billing.models import AdjustmentType, Package
+from messaging.billing.models import AdjustmentType, BillingProfile, Package
 from messaging.direct_messages import get_or_enqueue_direct_message
 from messaging.models import Batch, DirectMessage, WebhookEvent
 from messaging.statuses import WebhookEventType
@@ -166,3 +170,68 @@ def test_a_page_of_a_payment_shows_its_own_refunds(admin_client):
     page = admin_client.get(reverse("record_purchase", args=[store.pk]))
     assert list(page.context["form"].fields["package"].queryset) == [package]
     assert Contact.objects.count() == 0
+
+
+def test_each_store_has_an_invoice_recipient_of_its_own(admin_client):
+    alice, bob = make_store("alice"), make_store("bob")
+    for store in (alice, bob):
+        values = {"legal_name": f"{store} IKE", "billing_address": "Here", "vat_country": "GR"}
+        profiles.set_invoice_recipient(store, values, by="test")
+    found = BillingProfile.objects.order_by("pk").values_list("owner", "legal_name")
+    assert list(found) == [(alice.pk, f"{alice} IKE"), (bob.pk, f"{bob} IKE")]
+    form = {"owner": make_store("charlie").pk, "legal_name": "Charlie", "billing_address": "There",
+            "vat_country": "GR", "_continue": "1"}  # fmt: skip
+    page = admin_client.post(reverse("admin:messaging_billingprofile_add"), form, follow=True)
+    newest = BillingProfile.objects.latest("pk")
+    assert newest.legal_name == "Charlie"
+    assert page.redirect_chain[-1][0] == reverse(
+        "admin:messaging_billingprofile_change", args=[newest.pk]
+    )
+
+
+def test_a_purchase_is_of_the_named_package():
+    store = make_store(balance=0)
+    for name, size in (("Large", 900), ("Small", 100)):
+        Package.objects.create(name=name, credits=size, price_cents=4900)
+    call_command("billing", "purchase", str(store.pk), package="Small", key="1")
+    store.wallet.refresh_from_db()
+    assert store.wallet.balance == 100
+
+
+def test_a_list_of_exports_says_how_many_rows_a_file_has(admin_client):
+    store = make_store()
+    now = timezone.now()
+    ExportRun.objects.create(owner=store, content="contacts")
+    ExportRun.objects.create(
+        owner=store, content="contacts", status="completed", lines=1234, file_size=5000,
+        completed_at=now, started_at=now,
+    )  # fmt: skip
+    page = admin_client.get(reverse("admin:campaigns_exportrun_changelist")).text
+    assert "1,234" in page
+
+
+def test_the_record_of_processing_says_which_columns_hold_no_personal_data(capsys):
+    call_command("audit_pii")
+    told = capsys.readouterr().out
+    _, _, without = told.partition("columns that by themselves hold no personal data, and why:\n")
+    assert "- messaging" in without
+
+
+def test_a_store_that_is_erased_is_done_though_other_stores_have_contacts():
+    left = make_store("alice")
+    make_contact(left)
+    make_contact(make_store("bob"))
+    off_boarding.off_board_store(left, erase_on=timezone.now().date(), by="test")
+    off_boarding.end_open_work_and_erase_data_if_due(left.pk)
+    left.refresh_from_db()
+    assert left.erased_at is not None and Contact.objects.get().owner != left
+
+
+def test_a_second_factor_is_taken_from_one_account():
+    for name in ("alice", "bob"):
+        account = Operator.objects.create_superuser(f"{name}@example.com")
+        WebAuthnCredential.objects.create(
+            user=account, credential_id=name.encode(), public_key=b"1", name="key", transports=[]
+        )
+    second_factor.remove_all_factors_and_audit(account, by="test")
+    assert [key.user.email for key in WebAuthnCredential.objects.all()] == ["alice@example.com"]

@@ -25,7 +25,8 @@ ALSO_FOR_STORES_THAT_LEFT = {
     "admin:messaging_messagetemplate_starter", "admin:contacts_suppression_import",
 }  # fmt: skip
 PAGES_OF_A_STORE = (
-    "record_purchase", "admin:campaigns_automationrule_store", "off_board_store", "top_up",
+    "record_purchase", "admin:campaigns_store_report", "admin:campaigns_automationrule_store",
+    "off_board_store", "top_up",
 )  # fmt: skip
 COMMANDS_OF_A_STORE = (("store_report", "ops@example.com"), ("top_up", "ops@example.com", "5"))
 
