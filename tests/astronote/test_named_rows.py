@@ -218,7 +218,7 @@ def test_commands_list_the_fifty_newest_exports_and_sign_ups(stores, capsys):
         ExportRun(owner=store, content="clicks", range_start=day, range_end=day) for day in days
     )
     PublicSignupEvent.objects.bulk_create(
-        PublicSignupEvent(owner=store, tag=tag, payload={}, key=str(n)) for n in range(51)
+        PublicSignupEvent(owner=store, tag=tag, idempotency_key=str(n)) for n in range(51)
     )
     call_command("exports", "list", store.pk)
     assert len(capsys.readouterr().out.splitlines()) == 50
