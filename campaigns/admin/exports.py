@@ -60,7 +60,7 @@ class ExportRunAdmin(ReadOnlyAdmin):
         "owner",
         "kind",
         "status",
-        "lines",
+        "row_count",
         "size",
         "created_at",
         "download",
@@ -69,7 +69,7 @@ class ExportRunAdmin(ReadOnlyAdmin):
     list_select_related = ["owner"]
     autocomplete_fields = ["owner"]
     fields = ["owner", "content", "range_start", "range_end"]
-    readonly_fields = ["kind", "status", "lines", "size", "error", "created_at", "completed_at",
+    readonly_fields = ["kind", "status", "row_count", "size", "error", "created_at", "completed_at",
                        "download"]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
@@ -142,7 +142,7 @@ class ExportRunAdmin(ReadOnlyAdmin):
         return f"{content} {run.range_start or run.range_end or ''}".strip()
 
     @admin.display(description=_("rows"), empty_value="–")
-    def lines(self, run: ExportRun) -> str | None:
+    def row_count(self, run: ExportRun) -> str | None:
         return None if run.lines is None else intcomma(run.lines)
 
     @admin.display(description=_("size"), empty_value="–")

@@ -217,7 +217,7 @@ def _get_campaign_or_raise_forbidden_or_404(request: HttpRequest, pk: int) -> Ca
 def _get_store_or_raise_forbidden_or_404(request: HttpRequest, pk: int) -> User:
     if not request.user.has_perm("campaigns.view_campaign"):
         raise PermissionDenied
-    return get_object_or_404(User, pk=pk)
+    return get_object_or_404(User, pk=pk, is_staff=False)
 
 
 def _parse_first_and_last_day_or_show_error_and_use_default(

@@ -11,7 +11,7 @@ from django.utils import timezone
 from astronote.models import AuditEntry, User
 from compliance import off_boarding
 from messaging import credits
-from messaging.billing import adjustments, invoices, payments, subscriptions
+from messaging.billing import adjustments, invoices, payments, profiles, subscriptions
 from messaging.billing.models import AdjustmentType, BillingProfile, TaxTreatment
 from messaging.models import (
     Batch,
@@ -575,3 +575,27 @@ def test_an_invoice_says_what_it_lacks(store, package, settings):
     settings.INVOICE_SELLER = "Astronote"
     with pytest.raises(payments.BillingRefused, match="to whom invoices"):
         invoices.issue_invoice(payment, by="test")
+
+
+def test_each_change_of_money_is_in_the_audit_trail(store, package, seller, monkeypatch):
+    User.objects.update(subscription_status="inactive")
+    store.refresh_from_db()
+    profiles.set_invoice_recipient(
+        store,
+        {"legal_name": "Anna's Shoes IKE", "billing_address": "Tsimiski 5", "vat_country": "GR"},
+        by="test",
+    )  # fmt: skip
+    give_plan(store)
+    pay_plan(store)
+    payment = buy(store, package)
+    invoices.issue_invoice(payment, by="test")
+    give_back(payment, 100)
+    dispute = give_back(payment, 200, key="dispute", kind=DISPUTE)
+    adjustments.close_dispute(dispute, is_won=True, by="test")
+    at_local_time(monkeypatch, timezone.now() + timedelta(days=100))
+    subscriptions.begin_due_months()
+    assert set(AuditEntry.objects.values_list("action", flat=True)) == {
+        "invoice recipient set", "plan set", "subscription status changed", "plan's month began",
+        "plan payment recorded", "purchase recorded", "invoice issued", "credit note issued",
+        "refund recorded", "dispute recorded", "dispute won", "allowance expired",
+    }  # fmt: skip

@@ -83,8 +83,12 @@ def _try_all(mutants: list[Mutant], jobs: int, seconds: float, console: Console)
 
         with ThreadPoolExecutor(jobs) as pool:
             try:
+                verdicts = []
                 results = pool.map(judge, mutants)
-                return list(track(results, "Mutants", total=len(mutants), console=console))
+                for verdict in track(results, "Mutants", total=len(mutants), console=console):
+                    console.print(_in_one_line(verdict), markup=False, highlight=False)
+                    verdicts.append(verdict)
+                return verdicts
             except BaseException:  # Ctrl-C does not reach the processes: they have own sessions
                 pool.shutdown(wait=False, cancel_futures=True)
                 for copy in copies:
@@ -93,6 +97,12 @@ def _try_all(mutants: list[Mutant], jobs: int, seconds: float, console: Console)
     finally:
         for copy in copies:
             copy.remove()
+
+
+def _in_one_line(verdict: Verdict) -> str:
+    mutant = verdict.mutant
+    line = f"{verdict.outcome}: {mutant.path}:{mutant.line} {mutant.kind} {verdict.how}"
+    return " ".join(line.split())[:200]
 
 
 def _show(console: Console, mutant: Mutant, note: str = "") -> None:

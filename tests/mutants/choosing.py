@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from tests.mutants import finding
 from tests.mutants.finding import Mutant, Source
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -66,10 +68,10 @@ class Measured:
 
 
 class Chosen(NamedTuple):
-    """Tests for a mutant, quickest first, and the seconds that they take unmutated."""
+    """Tests for a mutant in the order to run them, and the seconds of each unmutated."""
 
     tests: list[str]
-    seconds: float
+    seconds_by_test: dict[str, float]
 
 
 class TestChooser:
@@ -92,11 +94,24 @@ class TestChooser:
     def tests_of(self, mutant: Mutant) -> Chosen:
         """The tests to run against a mutant; none if no test runs any of its file."""
         tests = self._running(mutant) or self._of_file(mutant.path) or self._naming(mutant.path)
-        seconds = self.measured.seconds
+        tests_in_order = self._most_telling_first(tests, mutant.path)
         return Chosen(
-            sorted(tests, key=lambda test: (seconds[test], test)),
-            sum(seconds[test] for test in tests),
+            tests_in_order, {test: self.measured.seconds[test] for test in tests_in_order}
         )
+
+    def _most_telling_first(self, tests: set[str], path: str) -> list[str]:
+        """The tests in whose file the module is named first; one case of each function in turn.
+
+        Cases of one function tend to notice the same, and within a turn the quickest comes first.
+        """
+        naming = self._naming(path)
+        turns: Counter[str] = Counter()
+        keys = {}
+        for test in sorted(tests, key=lambda test: (self.measured.seconds[test], test)):
+            function = test.partition("[")[0]
+            keys[test] = (test not in naming, turns[function], len(keys))
+            turns[function] += 1
+        return sorted(tests, key=keys.__getitem__)
 
     def _running(self, mutant: Mutant) -> set[str]:
         source = self.sources[mutant.path]
@@ -117,12 +132,13 @@ class TestChooser:
         classes = [node for node in outer if isinstance(node, ast.ClassDef)]
         tests: set[str] = set()
         if names:
-            tests = self._of_users(source, _with_dependents(source.tree, names))
-            if not classes:
-                stem = Path(mutant.path).stem
-                for other in self.sources.values():
-                    if other is not source and re.search(rf"\b{stem}\b", other.text):
-                        tests |= self._of_users(other, names)
+            names = _with_dependents(source.tree, names)
+            tests = self._of_users(source, names) | self._naming_constant(mutant.path, names)
+            # What uses an attribute of a class names the class, or got it from who does.
+            word = classes[-1].name if classes else Path(mutant.path).stem
+            for other in self.sources.values():
+                if other is not source and re.search(rf"\b{word}\b", other.text):
+                    tests |= self._of_users(other, names)
         if any(_is_model(node) for node in classes):
             tests = (tests or self._of_file(mutant.path)) | self._tests_of_migrations
         return tests
@@ -154,6 +170,22 @@ class TestChooser:
             test
             for test in self.measured.seconds
             if word.search(self._test_files[test.partition("::")[0]].text)
+        }
+
+    def _naming_constant(self, path: str, names: set[str]) -> set[str]:
+        """The tests that read one of the module's constants themselves, or whose cases do."""
+        readers: set[tuple[str, str]] = set()
+        modules = {test.partition("::")[0] for test in self._naming(path)}
+        for module in modules:
+            tree = self._test_files[module].tree
+            readers |= {(module, f.name) for f in _functions(tree) if names & _names(f)}
+            if any(names & _names(one) for one in tree.body if not isinstance(one, _DEFINITIONS)):
+                readers.add((module, ""))
+        return {
+            test
+            for test in self.measured.seconds
+            if (module := test.partition("::")[0]) in modules
+            and readers & {(module, ""), (module, test.rpartition("::")[2].partition("[")[0])}
         }
 
     @cached_property

@@ -50,8 +50,11 @@ NOT_LIMITS = {
     "exit_code",
     "returncode",
     "indent",
+    # Looks.
     "width",
     "columns",
+    "rows",
+    "scale",
     "extra",
     "decimal_places",
     "verbosity",
@@ -63,9 +66,16 @@ NOT_LIMITS = {
     "second",
     "uid",
     "gid",
+    # How much is done in one go, or kept to be quicker: changes only speed.
+    "chunk_size",
+    "batch_size",
+    "maxsize",
 }
 # How much is done in one go: more or less of it changes only speed.
-_PIECES = re.compile(r"_?(CHUNK|PIECE|BUFFER|AT_ONCE)\w*")
+_PIECES = re.compile(
+    r"_?(CHUNK|PIECE|BUFFER|AT_ONCE|READ_BYTES|READ_CHARACTERS|REMEMBERED)\w*"
+    r"|\w+_PER_(ROUND_TRIP|FETCH|INSERT)"
+)
 WITHOUT_EFFECT = {"sleep", "add_argument", "__init__", "close"}
 NO_OP = '__import__("contextlib").nullcontext(True)'
 _FLIPPED = {
@@ -75,7 +85,8 @@ _FLIPPED = {
 }  # fmt: skip
 _BOUNDARIES = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _OF_A_STORE = re.compile(r"(\w+__)?owner(_id|__\w+)?")
-_LOCK = re.compile(r"only_one|\w*lock\w*|\w+_window")
+# A lock, but no block.
+_LOCK = re.compile(r"only_one|(\w*_)?(un)?lock(?!ed)\w*|\w+_window|flock")
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
@@ -332,7 +343,10 @@ def _is_limit(parents: Parents) -> bool:
             case ast.Call(func=function) if _dotted(function)[-1:] in (["datetime"], ["date"]):
                 return False
             case ast.keyword(arg=name):
-                return name not in NOT_LIMITS
+                is_hint = any(_dotted(getattr(p, "func", p))[-1:] == ["scan_iter"] for p in parents)
+                return name not in NOT_LIMITS and not is_hint
+            case ast.Dict() if _is_of_widget(parents):
+                return False
             case ast.Call(func=function) if _dotted(function)[-1:] == ["timedelta"]:
                 return True
             case ast.arguments():
@@ -341,6 +355,12 @@ def _is_limit(parents: Parents) -> bool:
                 return False
         break
     return not any(isinstance(parent, (*_FUNCTIONS, ast.Subscript)) for parent in parents)
+
+
+def _is_of_widget(parents: Parents) -> bool:
+    """Whether it is an attribute of an input of a page."""
+    calls = (_dotted(parent.func)[-1:] for parent in parents if isinstance(parent, ast.Call))
+    return any(name and re.search(r"(Textarea|Input|Widget)$", name[0]) for name in calls)
 
 
 # Predicates, owners, locks: in SQL and in calls of the ORM

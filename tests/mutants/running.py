@@ -26,6 +26,8 @@ NOT_COPIED = shutil.ignore_patterns(
 )
 NOTICED, NOT_NOTICED, NOT_DECIDED = "noticed", "not noticed", "not decided"
 _PASSED, _FAILED = 0, 1  # exit codes of pytest
+# A test that takes so much longer than unmutated hangs, even on a busy machine.
+HANGS_AFTER_SECONDS, HANGS_AFTER_TIMES = 30, 10
 
 
 class Stopped(Exception):
@@ -33,7 +35,10 @@ class Stopped(Exception):
 
 
 class Run(NamedTuple):
-    """How one pytest process ended; `exit_code` is None if it was stopped at the time limit."""
+    """How one pytest process ended; `exit_code` is None if it was stopped at the time limit.
+
+    `running` is the test that was begun last, `running_seconds` how long ago.
+    """
 
     exit_code: int | None
     tests: dict[str, dict]
@@ -41,6 +46,8 @@ class Run(NamedTuple):
     reason: str
     seconds: float
     output: str
+    running: str
+    running_seconds: float
 
 
 class Verdict(NamedTuple):
@@ -99,7 +106,7 @@ class Copy:
         place.chmod(0o755)  # PostgreSQL may run as somebody else
         (place / "servers").mkdir()
         report = Path(tempfile.mkdtemp(prefix="report-", dir=self.folder))
-        (report / "arguments").write_text("\n".join(tests))
+        (report / "arguments").write_text("\n".join(tests))  # the plugin runs them in this order
         command = [
             sys.executable,
             "-m",
@@ -138,7 +145,7 @@ class Copy:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 exit_code = process.wait(limit)
         finally:
-            seconds = time.monotonic() - began
+            seconds, ended_at = time.monotonic() - began, time.time()
             self._end_process()
             self._process = None
             _kill_all_of(place)
@@ -149,7 +156,9 @@ class Copy:
         failed = next((name for name, test in ended.items() if test["failed"]), "")
         words = (report / "output").read_text(errors="replace")
         reason = ended[failed]["failed"] if failed else _last_error(words)
-        return Run(exit_code, ended, failed, reason, seconds, words)
+        running, running_since = plugin.last_test_and_its_begin(report)
+        running_seconds = ended_at - running_since
+        return Run(exit_code, ended, failed, reason, seconds, words, running, running_seconds)
 
     def judge(self, mutant: Mutant, chosen: Chosen, limit: float) -> Verdict:
         """Run the chosen tests, quickest first, against the mutated copy."""
@@ -176,12 +185,11 @@ class Copy:
 
     def _outcome(self, run: Run, chosen: Chosen, limit: float) -> tuple[str, str]:
         if run.exit_code is None:
-            if chosen.seconds < limit / 3:
-                return (
-                    NOTICED,
-                    f"hung after {len(run.tests)} tests; unmutated all take {chosen.seconds:.0f} s",
-                )
-            return NOT_DECIDED, f"unmutated the tests take {chosen.seconds:.0f} s"
+            usual = chosen.seconds_by_test.get(run.running, limit)
+            if run.running_seconds > HANGS_AFTER_SECONDS + HANGS_AFTER_TIMES * usual:
+                return NOTICED, f"{run.running} hangs; unmutated it takes {usual:.1f} s"
+            together = sum(chosen.seconds_by_test.values())
+            return NOT_DECIDED, f"unmutated the tests take {together:.0f} s"
         if run.exit_code == _PASSED:
             return NOT_NOTICED, ""
         test = run.failed or chosen.tests[0]

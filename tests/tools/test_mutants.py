@@ -8,9 +8,10 @@ from textwrap import dedent
 import pytest
 
 from astronote.environment import ROOT
-from tests.mutants import choosing, finding
+from tests.mutants import choosing, finding, measuring
 from tests.mutants.choosing import Measured, TestChooser
 from tests.mutants.finding import Mutant
+from tests.mutants.running import NOT_DECIDED, NOTICED, Copy, Run
 
 
 def mutated(source: str, kind: str) -> list[str]:
@@ -66,6 +67,11 @@ def test_the_exact_moment_of_a_clock_is_no_boundary():
         ("KEY, MODE = 0x0A57, 0o700", []),
         ("SCALE = (1, 2, 5, 10)", []),
         ("CHUNK = 5000", []),
+        ("ROWS_PER_FETCH = 5000", []),
+        ("READ_BYTES = 5000", []),
+        ("def f():\n    return rows.iterator(chunk_size=5)", []),
+        ("def f():\n    return redis.scan_iter('a', count=1000)", []),
+        ("class A:\n    text = Textarea({'rows': 3})", []),
         ("FOREVER = datetime(9999, 1, 1)", []),
         ("def f():\n    return HttpResponse(status=404)", []),
     ],
@@ -166,6 +172,8 @@ def test_the_order_in_which_rows_are_locked_is_a_lock():
         ("lock", "@transaction.atomic\ndef f():\n    pass",
          ["@(lambda it: it)\ndef f():\n    pass"]),
         ("lock", "lock_caps(1)", ["pass"]),
+        ("lock", "keep_batches_unlocked(1)", []),
+        ("lock", "raise_blocked(1)", []),
     ],
 )  # fmt: skip
 def test_queries_and_locks(kind, source, expected):
@@ -239,6 +247,10 @@ def test_a_seed_draws_the_same_mutants_evenly():
     assert max(files.count(path) for path in files) - min(files.count(p) for p in files) <= 1
 
 
+SHORT, SLOW = "tests/test_stock.py::test_short", "tests/test_stock.py::test_slow"
+READ, READ_TWO = "tests/test_sales.py::test_read[1]", "tests/test_sales.py::test_read[2]"
+LIMIT, LIMIT_TEST = "tests/test_stock.py::test_limit", "def test_limit():\n    stock.MOST\n"
+SECONDS = {LIMIT: 0.3, SHORT: 0.2, READ: 0.1, READ_TWO: 0.1, SLOW: 3.0}
 PRODUCT = """
 MOST = 50
 QUERY = f"SELECT a WHERE b = {MOST}"
@@ -264,10 +276,16 @@ def chooser(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool.importlinter]\nroot_packages = ["shop"]\n')
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "stock.py").write_text(PRODUCT)
+    (tmp_path / "tests").mkdir()
+    for name, text in (("stock", LIMIT_TEST), ("sales", "")):
+        (tmp_path / "tests" / f"test_{name}.py").write_text(f"from shop import {name}\n{text}")
     line = {text: n for n, text in enumerate(PRODUCT.split("\n"), 1)}
-    ran = {line["    return rows[:MOST]"]: ["short"], line["    cursor.execute("]: ["slow", "read"]}
+    ran = {
+        line["    return rows[:MOST]"]: [SHORT],
+        line["    cursor.execute("]: [SLOW, READ, READ_TWO],
+    }
     measured = Measured(
-        {"short": 0.2, "read": 0.1, "slow": 3.0},
+        SECONDS,
         {"shop/stock.py": {n: frozenset(tests) for n, tests in ran.items()}},
         [],
     )
@@ -277,18 +295,65 @@ def chooser(tmp_path):
 @pytest.mark.parametrize(
     ("text", "tests"),
     [
-        ("50", ["read", "short", "slow"]),  # by name, and by the name of what is made of it
-        ("QUERY, ", ["read", "slow"]),  # within a call of several lines
-        ("b = ", ["read", "slow"]),
-        ("7", ["read", "short", "slow"]),  # no test runs it: all tests of the file
+        # By name, also in a test itself, and by the name of what is made of it.
+        ("50", [SHORT, LIMIT, SLOW, READ, READ_TWO]),
+        ("QUERY, ", [SLOW, READ, READ_TWO]),  # within a call of several lines
+        ("b = ", [SLOW, READ, READ_TWO]),
+        ("7", [SHORT, SLOW, READ, READ_TWO]),  # no test runs it: all tests of the file
     ],
 )
-def test_the_tests_of_a_line_are_chosen_quickest_first(chooser, text, tests):
+def test_the_tests_of_a_line_are_chosen_most_telling_first(chooser, text, tests):
+    """Those whose file names the module, then one case of each function, the quickest first."""
     start = PRODUCT.index(text)
     line = PRODUCT.count("\n", 0, start) + 1
     mutant = Mutant("shop/stock.py", start, start + len(text), "x", "limit", line)
     chosen = chooser.tests_of(mutant)
     assert chosen.tests == tests
-    assert chosen.seconds == pytest.approx(
-        sum({"short": 0.2, "read": 0.1, "slow": 3}[t] for t in tests)
-    )
+    assert chosen.seconds_by_test == {test: SECONDS[test] for test in tests}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "outcome"), [(35, NOT_DECIDED), (38, NOTICED)]
+)  # thirty seconds, and ten times its own
+def test_a_test_that_is_cut_off_has_noticed_nothing_unless_it_hangs(seconds, outcome):
+    run = Run(None, {}, "", "", 120.0, "", READ, seconds)
+    chosen = choosing.Chosen([READ], {READ: 0.75})
+    assert Copy._outcome(None, run, chosen, 120)[0] == outcome
+
+
+def test_only_changed_test_modules_are_measured_anew(tmp_path, monkeypatch):
+    (tmp_path / "pyproject.toml").write_text('[tool.importlinter]\nroot_packages = ["shop"]\n')
+    for name, text in (
+        ("shop/stock.py", PRODUCT),
+        ("tests/test_a.py", ""),
+        ("tests/test_b.py", ""),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    asked = []
+
+    def measure(copy, jobs, modules):
+        asked.append(modules)
+        names = [f"{module}::test" for module in modules or ["tests/test_a.py", "tests/test_b.py"]]
+        lines = {"shop/stock.py": {7: frozenset(names)}}
+        return Measured(dict.fromkeys(names, float(len(asked))), lines, [])
+
+    monkeypatch.setattr(measuring, "_digest", lambda root, files: digest_without_own(files))
+    monkeypatch.setattr(measuring, "_measure", measure)
+
+    def digest_without_own(files):
+        return "x".join(str(len(path.read_text())) for path in files if tmp_path in path.parents)
+
+    def measured():
+        return measuring.measured(tmp_path, tmp_path / "kept", None, 1)
+
+    measured()
+    (tmp_path / "tests" / "test_b.py").write_text("changed = 1")
+    found = measured()
+    assert asked == [[], ["tests/test_b.py"]]
+    assert found == measured() and len(asked) == 2
+    assert found.seconds == {"tests/test_a.py::test": 1.0, "tests/test_b.py::test": 2.0}
+    assert found.lines["shop/stock.py"][7] == found.seconds.keys()
+    (tmp_path / "shop" / "stock.py").write_text("changed = 1")
+    measured()
+    assert asked[2] == []
