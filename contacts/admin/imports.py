@@ -34,6 +34,7 @@ from astronote.common.admin_lists import ReadOnlyAdmin
 from astronote.common.sql import database_now
 from astronote.common.store_clock import aware_in_zone_if_naive
 from astronote.common.time_fields import LocalTimeField
+from astronote.common.times import is_plausible_time
 from astronote.operations.first_day import first_steps_context
 from contacts.importing import files, lifecycle, planning, rejected
 from contacts.importing.custom_cells import choices_of_store, is_custom
@@ -140,6 +141,9 @@ class UploadForm(forms.ModelForm):
         if not self.errors:
             if at := data["consent_at"]:
                 data["consent_at"] = aware_in_zone_if_naive(at, data["owner"].timezone)
+                if not is_plausible_time(data["consent_at"], database_now()):
+                    self.add_error("consent_at", lifecycle.implausible_consent_time_text())
+                    return data
             try:
                 with transaction.atomic():
                     self._create_import_and_store_plan_or_refuse(data)

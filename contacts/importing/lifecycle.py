@@ -35,6 +35,8 @@ from astronote.common import audit
 from astronote.common.counts import format_count
 from astronote.common.locks import advisory_lock
 from astronote.common.prefetch import prefetch_in_one_thread
+from astronote.common.sql import database_now
+from astronote.common.times import is_plausible_time
 from astronote.queues import jobs
 from contacts.importing import files, planning, reading, writing
 from contacts.importing.consent_cells import Consent
@@ -98,6 +100,13 @@ class RowError(Exception):
         self.kind, self.first_line, self.last_line = kind, first_line, last_line
 
 
+def implausible_consent_time_text() -> str:
+    """What is said of a file's consent in the future, or before any that we believe."""
+    return gettext(
+        "The time of the consent cannot be true: give one between the year 2000 and now."
+    )
+
+
 def create_unstarted_import_or_refuse(
     owner_id: int,
     file_name: str,
@@ -142,8 +151,13 @@ def create_import_and_enqueue_or_refuse(
 ) -> ContactImport:
     """Store a file and start its import at once.
 
-    For arguments and errors see `create_unstarted_import_or_refuse`.
+    For arguments see `create_unstarted_import_or_refuse`.
+
+    Raises:
+        ImportRefused: as there, and if the consent cannot have been given at `consent_at`.
     """
+    if (at := options.get("consent_at")) and not is_plausible_time(at, database_now()):
+        raise ImportRefused(implausible_consent_time_text())
     with transaction.atomic():
         contact_import = create_unstarted_import_or_refuse(
             owner_id, path.name, files.iter_file_chunks(path), list_name=list_name, **options

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from contacts.importing import lifecycle, planning
 from contacts.models import ContactImport, List
@@ -43,6 +43,24 @@ def test_the_time_of_a_consent_is_on_the_stores_clock(admin_client, tmp_path, wr
     times = set(ContactImport.objects.values_list("consent_at", flat=True))
     assert ContactImport.objects.count() == 2
     assert times == {hour and datetime(2026, 5, 4, hour, tzinfo=UTC)}
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:00", "2999-01-01T09:00", "0001-01-01T00:00"])
+def test_a_consent_at_an_impossible_time_starts_no_import(admin_client, tmp_path, written):
+    """Beyond the year 9999, where a store west of Greenwich has it, no page could read the row."""
+    store = make_store(timezone="America/New_York")
+    path = tmp_path / "new.csv"
+    path.write_bytes(b"phone,first name\n+306900000099,Nina\n")
+    consent = {"consent_source": "paper", "consent_wording": "Yes", "consent_at": written}
+    with path.open("rb") as file:
+        page = admin_client.post(ADD, {"owner": store.pk, "file": file, **consent})
+    assert "consent_at" in page.context["adminform"].form.errors
+    with pytest.raises(CommandError, match="cannot be true"):
+        call_command(
+            "import_contacts", store.email, path, consent="paper",
+            consent_at=datetime.fromisoformat(written),
+        )  # fmt: skip
+    assert not ContactImport.objects.exists()
 
 
 def test_columns_that_are_not_used_are_pointed_out(admin_client):
