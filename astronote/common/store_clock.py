@@ -89,10 +89,13 @@ def utc_time_of_hour(day: date, hour: int, zone_name: str) -> datetime:
     """The moment at which an hour begins on a local day.
 
     Where clocks skip the hour it is the nearest moment of the same day. Where they show it twice it
-    is the first.
+    is the first. Where UTC has no such day, in the years 1 and 9999, it is the hour in UTC.
     """
     local = datetime.combine(day, time(hour), ZoneInfo(zone_name))
-    moment = local.astimezone(UTC)
+    try:
+        moment = local.astimezone(UTC)
+    except OverflowError:
+        return local.replace(tzinfo=UTC)
     if moment.astimezone(local.tzinfo).date() == day:
         return moment
     return local.replace(fold=1).astimezone(UTC)  # clocks skip the end of the day

@@ -140,6 +140,7 @@ def test_who_joined_since_a_day_is_decided_by_the_stores_clock():
         created = midnight + timedelta(seconds=seconds)
         Contact.objects.filter(pk=one.pk).update(created_at=created)
     assert numbers(store, joined_since="2026-06-01") == [2]
+    assert numbers(store, joined_since="0001-01-01") == [1, 2]
 
 
 def test_a_count_says_why_others_are_left_out(alice):

@@ -94,15 +94,17 @@ def test_lines_that_are_not_used_are_listed_with_their_reason(alice, record, mon
         "6900000001,visit,2026-10-25 03:30,,,",
         "6900000001,visit,,,,",
         "6900000001,visit,1926-06-01,,,",
+        "6900000001,visit,0001-01-01,,,",
+        "6900000001,visit,9999-12-31 23:00-05:00,,,",
     )
-    assert said == "1 created, 0 updated, 0 unchanged, 9 rejected"
+    assert said == "1 created, 0 updated, 0 unchanged, 11 rejected"
     assert problems[0] == "columns that are not read: note"
     reasons = dict(line.split(": ", 1) for line in sorted(problems[1:]))
-    assert set(reasons) == {f"line {number}" for number in range(3, 12)}
+    assert set(reasons) == {f"line {number}" for number in range(3, 14)}
     for line, words in (
         (3, "only be stored"), (4, "no contact has the number"), (6, "'party' is no type of event"),
         (7, "no time such as"), (8, "does not exist"), (9, "comes twice"), (10, "neither"),
-        (11, "before 2000"),
+        (11, "before 2000"), (12, "before 2000"), (13, "more than ten years ahead"),
     ):  # fmt: skip
         assert words in reasons[f"line {line}"]
 
