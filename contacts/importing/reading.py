@@ -20,7 +20,7 @@ from itertools import accumulate, chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from astronote.common.counts import format_count
@@ -928,9 +928,12 @@ def _refuse_if_filled_rows_are_hidden(path: Path, sheet_names: Collection[str]) 
     """Refuse rows that nobody sees, such as those that a filter left out."""
     if count := workbook_marks.count_hidden_filled_rows(path, sheet_names):
         raise ImportRefused(
-            gettext(
+            ngettext(
+                "%(count)s filled row is hidden, by a filter or by hand: show all rows and delete"
+                " those of people who are not to be imported, then upload the file again",
                 "%(count)s filled rows are hidden, by a filter or by hand: show all rows and delete"
-                " those of people who are not to be imported, then upload the file again"
+                " those of people who are not to be imported, then upload the file again",
+                count,
             )
             % {"count": format_count(count)}
         )

@@ -42,7 +42,7 @@ def subscribed(contacts):
 
 def test_rows_that_a_filter_hides_are_not_imported_unseen(run, tmp_path):
     rows = [(1, ["Name", "Mobile"]), (2, ["Anna Berg", A]), (3, ["Bob Lee", B])]
-    with pytest.raises(CommandError, match="1 filled rows are hidden"):
+    with pytest.raises(CommandError, match="1 filled row is hidden"):
         run(write_workbook(tmp_path / "a.xlsx", rows, hidden_rows=[3]))
     assert not Contact.objects.exists()
 
